@@ -1,0 +1,5 @@
+import sys
+
+from plumbline import main
+
+sys.exit(main())
