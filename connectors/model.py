@@ -10,7 +10,9 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-Kind = Literal["qdrant", "weaviate"]
+from connectors.spec import ConnectionSpec as ConnectionSpec
+from connectors.spec import Kind as Kind
+
 Metric = Literal["cosine", "dot", "euclid", "manhattan", "hamming"]
 Storage = Literal["float32", "float16", "uint8"]
 VectorKind = Literal["dense", "sparse", "multi"]
@@ -45,29 +47,6 @@ def parse_id(text: str | int) -> RowId:
     if text.isascii() and text.isdigit():
         return parse_id(int(text))
     return str(uuid.UUID(text))
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionSpec:
-    """One configured connection. Its repr holds no secret."""
-
-    name: str
-    kind: Kind
-    url: str | None = None
-    grpc_host: str | None = None
-    grpc_port: int | None = None
-    api_key: str | None = field(default=None, repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    path: str | None = None
-    """Folder of an embedded store (kind qdrant)."""
-    snapshot: str | None = None
-    ca_file: str | None = None
-    timeout: float = 10.0
-    read_only: bool = False
-
-    def secrets(self) -> tuple[str, ...]:
-        """What must never appear in a message."""
-        return tuple(s for s in (self.api_key, *self.headers.values()) if s)
 
 
 @dataclass(frozen=True, slots=True)
