@@ -1,0 +1,42 @@
+"""Skips what can't run here, says so at the end, and fails where it was required."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.needs import lacking, required
+from tests.weaviate_server import weaviate_server
+
+__all__ = ["weaviate_server"]
+
+NEEDS = ("weaviate", "browser", "qdrant_server")
+_left_out: Counter[str] = Counter()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for need in NEEDS:
+            if item.get_closest_marker(need) is None:
+                continue
+            why = lacking(need)
+            if why is None:
+                continue
+            if need in required():
+                item.add_marker(pytest.mark.usefixtures("required_but_missing"))
+            else:
+                item.add_marker(pytest.mark.skip(reason=f"{need}: {why}"))
+            _left_out[f"{need}: {why}"] += 1
+
+
+@pytest.fixture
+def required_but_missing(request: pytest.FixtureRequest) -> None:
+    for need in NEEDS:
+        if request.node.get_closest_marker(need) is not None and (why := lacking(need)):
+            pytest.fail(f"PLUMBLINETEST_REQUIRE names {need}, but there is {why}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for why, tests in sorted(_left_out.items()):
+        terminalreporter.write_line(f"not run: {tests} tests: {why}")
