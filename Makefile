@@ -1,0 +1,37 @@
+.PHONY: demo test lint bench shots lock clean
+
+PYTHON := .venv/bin/python
+
+demo: ## the console with a collection of pictures to search; ARGS=--no-serve stops after seeding
+	@deploy/environment.sh run
+	@.venv/bin/plumbline demo $(ARGS)
+
+test: lint ## everything; TESTS=tests/contract for a part
+	@tests/prepare.sh
+	@$(PYTHON) -m pytest $(or $(TESTS),tests) $(ARGS)
+
+lint: ## style, types, and the arrows between the rooms
+	@deploy/environment.sh dev
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/pyright
+	@.venv/bin/lint-imports
+
+bench: ## ratios, each measured in one run; ONLY=scan for a part
+	@deploy/environment.sh dev
+	@tests/prepare.sh
+	@$(PYTHON) -m tests.bench $(ONLY)
+
+shots: ## a picture of every page, light and dark, wide and narrow, into shots/
+	@deploy/environment.sh dev
+	@tests/prepare.sh
+	@$(PYTHON) -m tests.shots
+
+lock: ## pin every dependency again
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --extra all pyproject.toml -o deploy/requirements.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --extra all --group dev pyproject.toml -o deploy/requirements-dev.txt
+
+clean:
+	rm -rf .venv dist build shots .pytest_cache .ruff_cache .import_linter_cache .hypothesis
