@@ -1,0 +1,153 @@
+"""Every setting that there is: the one table that reading, `plumbline settings` and the docs follow."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from console.settings import values
+from console.settings.model import VERSION_FIELD, ImageLimits
+from console.settings.values import Check
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One setting. `default` is shown where it is not None; `used`: whether this version acts on it."""
+
+    check: Check
+    default: Any = None
+    secret: bool = False
+    used: bool = True
+    required: bool = False
+
+
+Keys = Mapping[str, Key]
+
+PORT: Final = values.integer(1, 65535)
+BIG: Final = values.integer(1, 2**53)
+
+CONNECTION: Final[Keys] = {
+    "kind": Key(values.one_of("qdrant", "weaviate"), required=True),
+    "url": Key(values.url),
+    "grpc_host": Key(values.text),
+    "grpc_port": Key(PORT),
+    "api_key": Key(values.secret, secret=True),
+    "headers": Key(values.headers, secret=True),
+    "path": Key(values.path),
+    "snapshot": Key(values.existing_file, used=False),
+    "ca_file": Key(values.existing_file),
+    "timeout": Key(values.seconds, default=10.0),
+    "read_only": Key(values.flag, default=False),
+}
+ENCODER: Final[Keys] = {
+    "model": Key(values.model, required=True),
+    "pretrained": Key(values.model),
+    "precision": Key(values.one_of("auto", "fp32", "fp16", "bf16", "pure_fp16", "pure_bf16")),
+    "device": Key(values.text),
+    "normalize": Key(values.flag),
+    "tags": Key(values.texts),
+}
+COLLECTION: Final[Keys] = {
+    "encoder": Key(values.text),
+    "version_field": Key(values.text, default=VERSION_FIELD),
+    "modality_field": Key(values.text),
+    "image_field": Key(values.text),
+    "text_field": Key(values.text),
+    "time_field": Key(values.text, used=False),
+    "cohort_fields": Key(values.texts, used=False),
+    "expected_rows": Key(values.integer(0, 2**53), used=False),
+    "optional_vectors": Key(values.texts, used=False),
+}
+IMAGES: Final[Keys] = {"roots": Key(values.paths, default=()), "hosts": Key(values.hosts, default=())}
+_LIMITS = ImageLimits()
+LIMITS: Final[Keys] = {
+    "bytes": Key(BIG, default=_LIMITS.bytes),
+    "pixels": Key(BIG, default=_LIMITS.pixels),
+    "frames": Key(BIG, default=_LIMITS.frames),
+    "redirects": Key(values.integer(0, 20), default=_LIMITS.redirects),
+    "seconds": Key(values.seconds, default=_LIMITS.seconds),
+}
+ACCEPTED: Final[Keys] = {
+    "address": Key(values.text, used=False, required=True),
+    "code": Key(values.text, used=False, required=True),
+    "reason": Key(values.text, used=False, required=True),
+    "group": Key(values.text, used=False),
+    "until": Key(values.day, used=False),
+}
+STORE: Final[Keys] = {"url": Key(values.database_url, secret=True, used=False)}
+JOBS: Final[Keys] = {"database_url": Key(values.database_url, secret=True, used=False)}
+SEVERITIES: Final = ("off", "info", "warning", "critical")
+
+SECTIONS: Final[Mapping[str, Keys]] = MappingProxyType(
+    {
+        "connections.NAME": CONNECTION,
+        "encoders.NAME": ENCODER,
+        "collections.ADDRESS": COLLECTION,
+        "images": IMAGES,
+        "images.limits": LIMITS,
+        "policy.CODE": {"severity": Key(values.one_of(*SEVERITIES), used=False)},
+        "accepted": ACCEPTED,
+        "gate": {},
+        "store": STORE,
+        "jobs": JOBS,
+    }
+)
+"""Section -> its keys. `policy.CODE` also takes thresholds, and `gate` conditions, by their own names."""
+
+PLAIN_SECTIONS: Final = ("encoders", "collections", "images", "policy", "accepted", "gate", "store", "jobs")
+"""The sections of plumbline.toml."""
+
+VARIABLES: Final = ("PLUMBLINE_HOME", "PLUMBLINE_STORE__URL", "PLUMBLINE_JOBS__DATABASE_URL")
+CONNECTION_VARIABLE: Final = "PLUMBLINE_CONNECTIONS__"
+
+FINDINGS: Final = (
+    "zero-vectors",
+    "non-finite",
+    "missing-vectors",
+    "norm-drift",
+    "metric-mismatch",
+    "version-mix",
+    "untagged-rows",
+    "same-source-different-vector",
+    "text-vector-disagreement",
+    "encoder-mismatch",
+    "encoder-changed",
+    "misaligned-payload",
+    "stale-vectors",
+    "truncated-dimensions",
+    "value-corruption",
+    "duplicate-vectors",
+    "count-mismatch",
+    "no-structure",
+    "dominant-axis",
+    "collapsed-neighbors",
+    "modality-gap",
+    "unindexed-vectors",
+    "index-config",
+    "low-ann-recall",
+    "stale-quantization",
+    "filter-masking",
+    "cohort-gap",
+    "shard-gap",
+    "replica-divergence",
+    "tombstone-load",
+    "empty-source",
+    "cut-source",
+    "distribution-drift",
+    "recall-drop",
+    "latency-spike",
+    "size-change",
+)
+"""The codes that `[policy.CODE]` and `[[accepted]]` may name."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A sentence that names what was probably meant, or everything that there is."""
+    names = list(known)
+    close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.55)
+    if close:
+        return f"Did you mean `{close[0]}`?"
+    return f"There are {', '.join(names)}." if names else ""
