@@ -11,7 +11,7 @@ from typing import Final
 from connectors.errors import PlumblineError
 from console.settings import connections, document, schema, sections
 from console.settings.document import Document
-from console.settings.model import Settings
+from console.settings.model import Settings, demo_mark
 from console.settings.reading import Ledger
 
 CONFIG: Final = "plumbline.toml"
@@ -82,6 +82,31 @@ def load(
         config=config,
         secrets_file=secrets,
     )
+
+
+def fingerprint(
+    config: str | None = None,
+    secrets: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> tuple[object, ...]:
+    """Changes whenever the settings may have: the files' times and sizes, the variables, the demo."""
+    environ = os.environ if environ is None else environ
+    cwd = cwd or Path.cwd()
+    home = home_folder(environ, cwd)
+    places = [cwd / config] if config else [cwd / CONFIG, home / CONFIG]
+    places += [cwd / secrets] if secrets else [cwd / SECRETS[0], *(home / name for name in SECRETS)]
+    places.append(demo_mark(home))
+    variables = tuple(sorted((k, v) for k, v in environ.items() if k.startswith("PLUMBLINE_")))
+    return (variables, *(_stamp(place) for place in places))
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _find(named: str | None, places: tuple[Path, ...], cwd: Path) -> Document | None:

@@ -186,7 +186,8 @@ def _accepted(doc: Document | None, ledger: Ledger) -> tuple[Accepted, ...]:
             keys = {**keys, "group": schema.Key(_group, used=False)}
         read = section(doc, trail, held, keys, ledger)
         _finding(doc, (*trail, "code"), read["code"])
-        found.append(Accepted(**{**read, "address": _address(doc, (*trail, "address"), read["address"])}))
+        read["address"] = _address(doc, (*trail, "address"), read["address"])
+        found.append(Accepted(**read))
     return tuple(found)
 
 
