@@ -1,0 +1,25 @@
+"""The frame of every page: navigation, and what is true of all of them. Streamlit runs it for each session."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+_HOUSE = Path(__file__).resolve().parent.parent
+if str(_HOUSE) not in sys.path:
+    sys.path.insert(0, str(_HOUSE))
+
+import streamlit as st  # noqa: E402
+
+from console.ui import frame  # noqa: E402
+
+st.set_page_config(page_title="Plumbline", page_icon=frame.ICON, layout="wide")
+page = st.navigation(
+    [
+        st.Page(_HOUSE / "pages" / "overview.py", title="Overview", default=True),
+        st.Page(_HOUSE / "pages" / "query.py", title="Query"),
+        st.Page(_HOUSE / "pages" / "connections.py", title="Connections"),
+    ],
+    position="top",
+)
+frame.run(page.run)

@@ -1,0 +1,1 @@
+"""Parts that pages share, and what stands between the browser and Streamlit."""

@@ -1,0 +1,74 @@
+"""Panels for errors, notices and empty places. Untrusted text goes through `st.text` and `st.code` only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import streamlit as st
+
+from connectors.errors import PlumblineError
+
+TITLES: Final = {
+    "unreachable": "The server can't be reached",
+    "timeout": "The server did not answer in time",
+    "unauthorised": "The server refused the credentials",
+    "read-only": "Read-only",
+    "not-found": "Not found",
+    "unsupported": "Not possible here",
+    "filter-unsupported": "This filter can't be answered exactly",
+    "vector-ambiguous": "Which vector field?",
+    "dimension-mismatch": "The dimensions do not fit",
+    "encoder-unknown": "No encoder is known",
+    "encoder-unavailable": "The encoder can't be loaded",
+    "encoder-mismatch": "The vectors are another encoder's",
+    "image-refused": "The picture was refused",
+    "strict-mode": "The server's strict mode forbids it",
+    "busy": "The server is busy",
+    "quota": "A quota is used up",
+    "tls": "The secure connection failed",
+    "wrong-protocol": "Something else answers there",
+    "damaged": "The store is damaged",
+    "extra-missing": "A part of Plumbline is not installed",
+    "settings": "The settings can't be used",
+    "usage": "The query can't be sent like this",
+}
+
+
+def error(fault: PlumblineError, *, title: str | None = None) -> None:
+    """What happened, where, what to do, and the code in small for searching."""
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.badge("Stopped", icon=":material/block:", color="red")
+            st.markdown(f"**{title or TITLES.get(fault.code, 'It could not be done')}**", width="content")
+        st.text(fault.message)
+        if fault.hint:
+            st.text(fault.hint)
+        st.code(f"{fault.code}  {fault.where}".strip(), language=None, wrap_lines=True)
+
+
+def notice(title: str, text: str) -> None:
+    """Something that holds for the whole page."""
+    with st.container(border=True, horizontal=True, vertical_alignment="center", gap="small"):
+        st.badge(title, icon=":material/lock:", color="orange")
+        st.text(text, width="stretch")
+
+
+def warnings(lines: Sequence[str]) -> None:
+    """What to beware of, each on its own line."""
+    if not lines:
+        return
+    with st.container(border=True, gap="xsmall"):
+        for line in lines:
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.badge("Beware", icon=":material/warning:", color="orange")
+                st.text(line, width="stretch")
+
+
+def empty(title: str, text: str, command: str | None = None) -> None:
+    """What would be here, and how to get it."""
+    with st.container(border=True):
+        st.markdown(f"**{title}**")
+        st.text(text)
+        if command is not None:
+            st.code(command, language="bash", wrap_lines=True)
