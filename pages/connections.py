@@ -1,3 +1,5 @@
-import streamlit as st
+"""Which databases are configured, whether they answer, and how to add one."""
 
-st.header("connections")
+from console.ui import connections
+
+connections.draw()

@@ -1,3 +1,5 @@
-import streamlit as st
+"""What is there: every collection of every connection, and which encoder made its vectors."""
 
-st.header("overview")
+from console.ui import overview
+
+overview.draw()

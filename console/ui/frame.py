@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import streamlit as st
-
 from connectors.errors import PlumblineError
 from console.ui import access, panels
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, cast
 
 import streamlit as st
 
-from connectors.errors import PlumblineError
+from connectors.errors import CODES, Code, PlumblineError
 
 TITLES: Final = {
     "unreachable": "The server can't be reached",
@@ -72,3 +72,11 @@ def empty(title: str, text: str, command: str | None = None) -> None:
         st.text(text)
         if command is not None:
             st.code(command, language="bash", wrap_lines=True)
+
+
+def restored(fault: Mapping[str, str]) -> PlumblineError:
+    """An error from the JSON in which it stands in somebody's place."""
+    code = cast("Code", fault["code"]) if fault.get("code") in CODES else "internal"
+    return PlumblineError(
+        code, fault.get("message", ""), where=fault.get("where", ""), hint=fault.get("hint", "")
+    )

@@ -1,0 +1,78 @@
+"""Numbers and names as a page says them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from connectors.model import VectorField
+
+_KNOWN_BY: Final = {
+    "explicit": "this query",
+    "settings": "settings",
+    "choice": "chosen here",
+    "marker": "collection's marker",
+    "versions": "version tags",
+    "version": "version tags",
+}
+
+
+def known_by(how: str) -> str:
+    """How an encoder is known, in words."""
+    return _KNOWN_BY.get(how, how)
+
+
+def count(number: int | None) -> str:
+    """`1,012`; "not known" where there is none."""
+    return "not known" if number is None else f"{number:,}"
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def milliseconds(value: float) -> str:
+    if value < 10:
+        return f"{value:.1f} ms"
+    return f"{value:,.0f} ms" if value < 10_000 else f"{value / 1000:,.1f} s"
+
+
+def score(value: float) -> str:
+    """Four significant places, aligned enough to compare; never in powers of ten below a million."""
+    if not math.isfinite(value):
+        return "not a number"
+    return f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
+
+
+def moment(seconds: float) -> str:
+    """A time with its zone."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S UTC")
+
+
+def field_name(name: str) -> str:
+    return name or "(unnamed)"
+
+
+def index(vector: VectorField) -> str:
+    """The index in a few words: `hnsw, m 16`."""
+    held = vector.index
+    if not held:
+        return "not known"
+    kind = str(held.get("type") or held.get("kind") or held.get("index") or "hnsw")
+    nested = held.get(kind)
+    inner: Mapping[str, Any] = nested if isinstance(nested, Mapping) else held
+    m = inner.get("m", inner.get("maxConnections", inner.get("max_connections")))
+    ef = inner.get("ef_construct", inner.get("efConstruction", inner.get("ef_construction")))
+    parts = [kind, *([f"m {m}"] if m is not None else []), *([f"ef {ef}"] if ef is not None else [])]
+    return ", ".join(parts)
+
+
+def quantization(vector: VectorField) -> str:
+    held = vector.quantization
+    if not held:
+        return "none"
+    kind = held.get("type") or held.get("kind")
+    return str(kind) if kind else ", ".join(sorted(str(k) for k in held))[:60]
