@@ -1,0 +1,224 @@
+"""What a command prints: JSON alone on standard output, or a table; everything else on standard error.
+
+What a database or a file holds is hostile: nothing printed here can move a cursor, change a colour or
+turn the direction of writing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import shutil
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Final, Literal, TextIO, cast
+
+Format = Literal["table", "json"]
+Cell = str | int | float | bool | None
+
+_UNPRINTABLE: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_NARROWEST: Final = 6
+_GAP: Final = "  "
+
+
+@dataclass(slots=True)
+class Out:
+    """Where a command writes to, and how much."""
+
+    form: Format = "table"
+    quiet: bool = False
+    verbose: bool = False
+
+    @property
+    def json(self) -> bool:
+        return self.form == "json"
+
+    def show(self, data: Mapping[str, Any], table: Callable[[], Iterable[str]]) -> None:
+        """The answer of a command, in the format that was asked for."""
+        if self.json:
+            write_json(data)
+        else:
+            for line in table():
+                write_line(line)
+
+    def note(self, text: str) -> None:
+        """A remark on standard error."""
+        if not self.quiet:
+            write_line(printable(text), sys.stderr)
+
+    def detail(self, text: str) -> None:
+        if self.verbose:
+            write_line(printable(text), sys.stderr)
+
+
+class Gone(Exception):
+    """Whoever read the output has closed it."""
+
+
+def write_line(text: str, to: TextIO | None = None) -> None:
+    stream = sys.stdout if to is None else to
+    if cast("TextIO | None", stream) is None:
+        return
+    try:
+        stream.write(text + "\n")
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    except BrokenPipeError:
+        raise Gone from None
+    except ValueError:
+        raise Gone from None
+
+
+def write_json(data: Mapping[str, Any]) -> None:
+    write_line(json.dumps(plain(data), ensure_ascii=True, allow_nan=False, indent=2))
+
+
+def flush() -> None:
+    """Raises `Gone` where the reader is."""
+    if cast("TextIO | None", sys.stdout) is None:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise Gone from None
+    except ValueError:
+        raise Gone from None
+
+
+def mute() -> None:
+    """Keep the interpreter from complaining at its end about a pipe that is closed."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        import os
+
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: what is not finite becomes null, a lone surrogate U+FFFD."""
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode() if _lone(value) else value
+    if isinstance(value, Mapping):
+        return {plain(str(k)): plain(v) for k, v in cast("Mapping[Any, Any]", value).items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(v) for v in cast("Iterable[Any]", value)]
+    if isinstance(value, (date, Path)):
+        return str(value)
+    if isinstance(value, bytes):
+        import base64
+
+        return base64.b64encode(value).decode()
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    return plain(str(value))
+
+
+def _lone(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def printable(text: str) -> str:
+    """One line in which every control, format and bidirectional character is written out."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if unicodedata.category(c) not in _UNPRINTABLE else _written_out(c) for c in text)
+
+
+def _written_out(c: str) -> str:
+    known = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(c)
+    if known:
+        return known
+    code = ord(c)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def width_of(text: str) -> int:
+    """Columns that a text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.category(c) in ("Mn", "Me") else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def cut(text: str, width: int) -> str:
+    """At most `width` columns, the last one an ellipsis where something is missing."""
+    if width_of(text) <= width:
+        return text
+    out, used = "", 0
+    for c in text:
+        w = width_of(c)
+        if used + w > width - 1:
+            break
+        out += c
+        used += w
+    return out + "…"
+
+
+def shown(value: Any) -> str:
+    """A value in a table."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}" if math.isfinite(value) else "-"
+    if isinstance(value, str):
+        return printable(value)
+    return printable(json.dumps(plain(value), ensure_ascii=False))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]], width: int | None = None) -> list[str]:
+    """Lines of a table that fits the terminal (80 columns in a pipe); numbers stand right."""
+    held = [list(row) for row in rows]
+    cells = [[shown(v) for v in row] for row in held]
+    right = [
+        any(_number(row[i]) for row in held) and all(row[i] is None or _number(row[i]) for row in held)
+        for i in range(len(head))
+    ]
+    room = (width or shutil.get_terminal_size((80, 24)).columns) - len(_GAP) * (len(head) - 1)
+    widths = [
+        min(room, max([width_of(title), *(width_of(row[i]) for row in cells)]))
+        for i, title in enumerate(head)
+    ]
+    while sum(widths) > room and max(widths) > _NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+    return [
+        _GAP.join(_set(cell, widths[i], right[i]) for i, cell in enumerate(row)).rstrip()
+        for row in [list(head), *cells]
+    ]
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _set(text: str, width: int, right: bool) -> str:
+    text = cut(text, width)
+    blank = " " * (width - width_of(text))
+    return blank + text if right else text + blank
+
+
+def pairs(rows: Iterable[tuple[str, Any]]) -> list[str]:
+    """Lines of names and values."""
+    held = [(name, shown(value)) for name, value in rows]
+    widest = max((width_of(name) for name, _ in held), default=0)
+    return [f"{name}{' ' * (widest - width_of(name))}{_GAP}{value}" for name, value in held]

@@ -1,0 +1,201 @@
+"""The command line's grammar. Importing this loads neither settings nor any database's client."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
+
+from connectors.errors import PlumblineError
+from console.cli.output import Format
+from console.settings.schema import nearest
+
+COMMANDS: Final = (
+    "demo",
+    "up",
+    "connections",
+    "collections",
+    "describe",
+    "encoder",
+    "query",
+    "settings",
+    "store",
+)
+LATER: Final = (
+    "check",
+    "reports",
+    "report",
+    "baseline",
+    "compare",
+    "comparisons",
+    "comparison",
+    "golden",
+    "eval",
+    "gate",
+    "renormalize",
+    "quarantine",
+    "tag",
+    "dedupe",
+    "rebuild",
+    "restore",
+    "cutover",
+    "rollback",
+    "undo",
+    "drop",
+    "jobs",
+    "worker",
+    "audit",
+)
+"""Commands of the contract that this version does not have yet."""
+
+PORT: Final = 8501
+_VALUE_OF: Final = ("--format", "--config", "--secrets")
+_NEEDS_VALUE: Final = re.compile(r"expected (one|at least one) argument")
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises `usage` where argparse would print and leave."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, allow_abbrev=False, **more)
+        self._negative_number_matcher = re.compile(r"-\.?\d|-(inf|nan)\Z", re.IGNORECASE)
+
+    def error(self, message: str) -> NoReturn:
+        hint = f"See `{self.prog} --help`."
+        if _NEEDS_VALUE.search(message):
+            hint = "A value that begins with a dash is written with an equals sign: --text=-x."
+        raise PlumblineError("usage", f"{message[:1].upper()}{message[1:]}.", where=self.prog, hint=hint)
+
+
+def wanted_format(argv: Sequence[str]) -> Format:
+    """The format that was asked for, also where the rest of the line can't be read."""
+    form: Format = "table"
+    for i, word in enumerate(argv):
+        if word == "--":
+            break
+        value = argv[i + 1] if word == "--format" and i + 1 < len(argv) else word.removeprefix("--format=")
+        if word.startswith("--format"):
+            form = "json" if value == "json" else "table"
+    return form
+
+
+def command_of(argv: Sequence[str]) -> str | None:
+    """The first word that is neither an option of every command nor its value."""
+    words = iter(argv)
+    for word in words:
+        if word in _VALUE_OF:
+            next(words, None)
+        elif not word.startswith("-"):
+            return word
+    return None
+
+
+def refuse_unknown(command: str | None) -> None:
+    """Raises `unsupported` for a command of a later version and `usage` for one that will never be."""
+    if command is None or command in COMMANDS:
+        return
+    if command in LATER:
+        raise PlumblineError(
+            "unsupported",
+            f"`plumbline {command}` comes with a later version.",
+            where=command,
+            hint=f"This version has {', '.join(COMMANDS)}.",
+        )
+    raise PlumblineError(
+        "usage", f"There is no command `{command}`.", where="plumbline", hint=nearest(command, COMMANDS)
+    )
+
+
+def build() -> Parser:
+    """The whole grammar."""
+    shared = Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    group = shared.add_argument_group("for every command")
+    group.add_argument("--format", choices=("table", "json"), help="what standard output holds")
+    group.add_argument("--quiet", action="store_true", help="no remarks and no progress")
+    group.add_argument("--verbose", action="store_true", help="say what is done, and where a fault arose")
+    group.add_argument("--config", metavar="FILE", help="plumbline.toml")
+    group.add_argument("--secrets", metavar="FILE", help="secrets.toml")
+
+    parser = Parser(
+        prog="plumbline",
+        description="Operator console for vector collections on Qdrant and Weaviate.",
+        parents=[shared],
+        epilog="An address reads CONNECTION/COLLECTION[@TENANT][#VECTOR]. Exit codes: 0 done, "
+        "1 findings, 2 could not look or could not do it, 3 a job failed, 130 interrupted.",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and leave")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    def command(name: str, text: str, **more: Any) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text, parents=[shared], **more)
+
+    demo = command("demo", "make the demo's collections, then serve the console")
+    demo.add_argument("--no-serve", action="store_true", help="stop when they are made")
+    demo.add_argument("--into", metavar="CONNECTION", help="make them in a configured connection")
+    how = demo.add_mutually_exclusive_group()
+    how.add_argument("--reset", action="store_true", help="make them anew")
+    how.add_argument("--remove", action="store_true", help="take them away")
+    _address(demo)
+
+    _address(command("up", "serve the console"))
+
+    connections = command("connections", "the configured connections, asked now")
+    connections.add_argument("action", nargs="*", metavar="test NAME", help="ask one connection, thoroughly")
+
+    collections = command("collections", "the collections of one connection, or of all")
+    collections.add_argument("connection", nargs="?", metavar="CONNECTION")
+
+    describe = command("describe", "one collection in full")
+    describe.add_argument("address", metavar="ADDRESS")
+
+    encoder = command("encoder", "which encoder made a field's vectors; choose it, or forget the choice")
+    encoder.add_argument("address", metavar="ADDRESS")
+    encoder.add_argument("action", nargs="*", metavar="set NAME | clear")
+
+    _query(command("query", "search one or several collections by text, image, row or vector"))
+    command("settings", "each setting with where it came from")
+
+    store = command("store", "the host of an embedded store; it is started by itself")
+    store.add_argument("--path", metavar="FOLDER", help="the store's folder (default: the demo's)")
+    store.add_argument("action", nargs="?", choices=("run", "state", "stop"), default="run")
+    return parser
+
+
+def _address(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="H", help="where to listen (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port", type=_port, default=PORT, metavar="P", help="default: %(default)s; 0: a free one"
+    )
+
+
+def _query(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("addresses", nargs="+", metavar="ADDRESS")
+    add("--text", metavar="T", help="look for what these words describe")
+    add("--image", metavar="FILE", help="look for what is like this picture")
+    add("--id", metavar="ID", help="more like this stored row")
+    add("--vector", metavar="FILE", help="a query vector: JSON or .npy; - reads JSON from standard input")
+    add("--blend", type=float, metavar="W", help="share of the text in text + image (.6)")
+    add("--fuse", choices=("rrf", "weighted"), help="one ranking of all addresses and parts")
+    add("--leg", action="append", choices=("vector", "keyword"), metavar="LEG", help="vector, keyword")
+    add("--weight", action="append", type=float, metavar="W", help="one for each part, in order")
+    add("--encoder", metavar="NAME", help="encode with this one")
+    add("-k", type=int, default=10, metavar="K", help="hits (default: %(default)s)")
+    add("--filter", metavar="JSON", help='such as {"equals": {"field": "modality", "value": "image"}}')
+    add("--exact", action="store_true", help="search without the index")
+    add("--cutoff", type=float, metavar="S", help="keep similarity >= S, distance <= S, fused >= S")
+    add("--allow-mismatch", action="store_true", help="search although another encoder made the vectors")
+    add("--timeout", type=float, metavar="SECONDS", help="for each call to a database")
+
+
+def _port(text: str) -> int:
+    try:
+        port = int(text)
+    except ValueError:
+        port = -1
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port")
+    return port

@@ -1,0 +1,189 @@
+"""From words to an exit code: 0 done, 1 findings, 2 could not, 3 a job failed, 130 interrupted."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from connectors.errors import PlumblineError, redact
+from console import egress
+from console.cli import output, parser
+from console.cli.context import Context
+from console.cli.output import Gone, Out
+
+DONE: Final = 0
+COULD_NOT: Final = 2
+INTERRUPTED: Final = 130
+
+_ROOMS: Final = {
+    "demo": "serving",
+    "up": "serving",
+    "store": "serving",
+    "connections": "looking",
+    "collections": "looking",
+    "describe": "looking",
+    "encoder": "choosing",
+    "query": "query",
+    "settings": "configured",
+}
+_EXTRAS: Final = {
+    "streamlit": "console",
+    "plotly": "console",
+    "starlette": "console",
+    "uvicorn": "console",
+    "PIL": "console",
+    "torch": "clip",
+    "torchvision": "clip",
+    "open_clip": "clip",
+    "safetensors": "clip",
+    "huggingface_hub": "clip",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; never raises, never exits."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    out = Out(parser.wanted_format(words), "--quiet" in words, "--verbose" in words)
+    context = Context(out)
+    try:
+        code = _guarded(words, context)
+        output.flush()
+    except Gone:
+        output.mute()
+        code = DONE
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except OSError as fault:
+        output.mute()
+        _say(f"plumbline: standard output can't be written ({fault.strerror}).")
+        code = COULD_NOT
+    finally:
+        context.close()
+    return code
+
+
+def _guarded(words: list[str], context: Context) -> int:
+    recorder = egress.begin()
+    try:
+        code = _run(words, context)
+    except KeyboardInterrupt:
+        _say("Interrupted.")
+        return INTERRUPTED
+    except (Gone, BrokenPipeError):
+        raise
+    except PlumblineError as fault:
+        _tell(fault, context)
+        code = COULD_NOT
+    except BaseException as fault:
+        _tell(unforeseen(fault), context, fault)
+        code = COULD_NOT
+    if recorder is not None and recorder.refused:
+        _say(f"plumbline: refused {', '.join(sorted(set(recorder.refused)))}")
+        return COULD_NOT
+    return code
+
+
+def _run(words: list[str], context: Context) -> int:
+    grammar = parser.build()
+    if "--help" not in words and "-h" not in words:
+        parser.refuse_unknown(parser.command_of(words))
+    try:
+        args, rest = grammar.parse_known_args(words)
+    except SystemExit as left:
+        return left.code if isinstance(left.code, int) else DONE
+    if getattr(args, "version", False):
+        return _version(context.out)
+    if args.command is None:
+        raise PlumblineError(
+            "usage",
+            "No command was given.",
+            where="plumbline",
+            hint=f"There are {', '.join(parser.COMMANDS)}; see `plumbline --help`.",
+        )
+    if rest and args.command == "query" and not any(w.startswith("-") for w in rest):
+        args.addresses += rest
+    elif rest:
+        options = [w for w in rest if w.startswith("-")]
+        grammar.error(f"unrecognized arguments: {' '.join(options or rest)}")
+    context.take(args)
+    _calm(context.out)
+    room = importlib.import_module(f"console.cli.{_ROOMS[args.command]}")
+    run: Callable[[Namespace, Context], int] = getattr(room, args.command)
+    return run(args, context)
+
+
+def _version(out: Out) -> int:
+    version = _own_version()
+    out.show({"version": version}, lambda: [f"plumbline {version}"])
+    return DONE
+
+
+def _own_version() -> str:
+    package = sys.modules.get("plumbline")
+    found = getattr(package, "__version__", None)
+    if isinstance(found, str):
+        return found
+    try:
+        return importlib.import_module("plumbline").__version__
+    except (ImportError, AttributeError):
+        return "unknown"
+
+
+def unforeseen(fault: BaseException) -> PlumblineError:
+    """What no other part of Plumbline has put into words."""
+    if isinstance(fault, ModuleNotFoundError) and fault.name:
+        extra = _EXTRAS.get(fault.name.partition(".")[0])
+        if extra is not None:
+            return PlumblineError(
+                "extra-missing",
+                f"This needs the extra `{extra}` ({fault.name} is not installed).",
+                where="plumbline",
+                hint=f"pip install 'plumbline[{extra}]'",
+            )
+    if isinstance(fault, MemoryError):
+        return PlumblineError("internal", "There is not enough memory.", where="plumbline")
+    return PlumblineError(
+        "internal",
+        f"{type(fault).__name__}: {fault}",
+        where="plumbline",
+        hint="This is a fault in Plumbline; --verbose shows where it arose.",
+    )
+
+
+def _tell(fault: PlumblineError, context: Context, cause: BaseException | None = None) -> None:
+    """An error as JSON on standard output where JSON was asked for, and as a line on standard error."""
+    out, secrets = context.out, context.secrets()
+    error = {key: redact(text, secrets) for key, text in fault.to_json().items()}
+    if out.json:
+        output.write_json({"error": error})
+    place = f"{error['where']}: " if error["where"] not in ("", "plumbline") else ""
+    _say(
+        f"plumbline: {place}{error['message']}{' ' if error['hint'] else ''}{error['hint']} [{error['code']}]"
+    )
+    if out.verbose:
+        import traceback
+
+        for line in traceback.format_exception(cause or fault):
+            for part in redact(line, secrets).rstrip("\n").split("\n"):
+                _say(part)
+
+
+def _say(text: str) -> None:
+    try:
+        output.write_line(output.printable(text), sys.stderr)
+    except (Gone, OSError):
+        return
+
+
+def _calm(out: Out) -> None:
+    """Libraries speak on standard error only where somebody wants to hear them."""
+    import warnings
+
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    if out.verbose:
+        return
+    warnings.simplefilter("ignore")

@@ -1,0 +1,165 @@
+"""Nothing leaves this machine but to configured addresses: what libraries send is switched off, and a
+hook of the interpreter finds whatever tries all the same.
+
+With PLUMBLINETEST_EGRESS naming a file, each attempt to reach another address is refused and written
+there, and the command fails. The hook sees what goes through Python's sockets; gRPC's own core does
+not, and takes its addresses from the adapters alone.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import sys
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from console.settings import Settings
+
+VARIABLE: Final = "PLUMBLINETEST_EGRESS"
+
+_QUIET: Final = {
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
+    "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
+}
+_EVENTS: Final = frozenset(
+    {
+        "socket.connect",
+        "socket.getaddrinfo",
+        "socket.gethostbyname",
+        "socket.gethostbyaddr",
+        "socket.getnameinfo",
+        "socket.sendto",
+        "socket.sendmsg",
+    }
+)
+
+
+class EgressRefused(PermissionError):
+    """A connection to an address that is not configured."""
+
+
+class Recorder:
+    """What an interpreter may reach, and what it tried beyond that."""
+
+    def __init__(self, hosts: Iterable[str], file: Path | None = None) -> None:
+        self._lock = threading.Lock()
+        self._hosts = {h.lower().rstrip(".") for h in hosts if h}
+        self._addresses: set[str] = set()
+        self._file = file
+        self.refused: list[str] = []
+
+    def allow(self, hosts: Iterable[str]) -> None:
+        with self._lock:
+            self._hosts.update(h.lower().rstrip(".") for h in hosts if h)
+
+    def resolved(self, host: str, addresses: Iterable[str]) -> None:
+        """An allowed name's addresses are allowed too."""
+        if self.may(host):
+            with self._lock:
+                self._addresses.update(addresses)
+
+    def may(self, host: object) -> bool:
+        if host is None or host in ("", b""):
+            return True
+        name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
+        name = name.lower().rstrip(".").partition("%")[0]
+        if name == "localhost" or name in self._hosts or name in self._addresses:
+            return True
+        try:
+            return ipaddress.ip_address(name).is_loopback
+        except ValueError:
+            return any(h.startswith("*.") and name.endswith(h[1:]) for h in self._hosts)
+
+    def hook(self, event: str, args: tuple[Any, ...]) -> None:
+        """For `sys.addaudithook`. Raises `EgressRefused`."""
+        if event not in _EVENTS:
+            return
+        host: object
+        if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+            address = args[1]
+            if not isinstance(address, tuple):
+                return
+            host = cast("tuple[object, ...]", address)[0]
+        elif event == "socket.getnameinfo":
+            host = args[0][0]
+        else:
+            host = args[0]
+        if self.may(host):
+            return
+        line = f"{event} {host!r}"
+        with self._lock:
+            self.refused.append(line)
+        if self._file is not None:
+            number = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            os.write(number, f"{line}\n".encode())
+            os.close(number)
+        raise EgressRefused(f"{line} is not a configured address")
+
+
+_installed: list[Recorder] = []
+
+
+def still() -> None:
+    """Switch off what libraries would report about this machine, for this process and its children."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+
+
+def watch(file: Path | None = None) -> Recorder:
+    """Install the hook, once for a process: it can't be taken out again."""
+    if _installed:
+        return _installed[0]
+    recorder = Recorder((), file)
+    _installed.append(recorder)
+    sys.addaudithook(recorder.hook)
+    plain = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *args: Any, **more: Any) -> Any:
+        found = plain(host, *args, **more)
+        if isinstance(host, (str, bytes)):
+            name = host if isinstance(host, str) else host.decode("ascii", "replace")
+            recorder.resolved(name, (str(entry[4][0]) for entry in found))
+        return found
+
+    socket.getaddrinfo = getaddrinfo
+    return recorder
+
+
+def watched() -> Recorder | None:
+    """The hook's recorder, where it is installed."""
+    return _installed[0] if _installed else None
+
+
+def begin() -> Recorder | None:
+    """What every process of the console and the command line does first."""
+    still()
+    file = os.environ.get(VARIABLE)
+    return watch(Path(file)) if file else None
+
+
+def hosts_of(settings: Settings) -> list[str]:
+    """Every host that the settings name."""
+    found: list[str] = list(settings.images.hosts)
+    for spec in settings.connections.values():
+        if spec.url:
+            found.append(urlsplit(spec.url).hostname or "")
+        if spec.grpc_host:
+            found.append(spec.grpc_host)
+    databases = (settings.store_url, settings.database_url)
+    found.extend(urlsplit(url).hostname or "" for url in databases if url)
+    return [h for h in found if h]
+
+
+def configured(settings: Settings) -> None:
+    """Allow what the settings name, where the hook is installed."""
+    recorder = watched()
+    if recorder is not None:
+        recorder.allow(hosts_of(settings))
