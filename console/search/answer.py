@@ -10,7 +10,7 @@ from typing import Any, cast
 from connectors.errors import PlumblineError
 from connectors.model import Metric, Payload, RowId, ScoreKind
 from console.search.request import Fusion, Part, QueryRequest
-from console.workspace import Address
+from console.settings.address import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +59,19 @@ class VersionMix:
     `intervals`: 95% Clopper-Pearson bounds of each share where it comes from a sample.
     """
 
-    field: str
+    tag_field: str
     shares: Mapping[str, float]
     untagged: float
     rows: int
     """Rows that were counted: all of them, or the sample's."""
+    tagged: int
     exact: bool
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
     untagged_interval: tuple[float, float] | None = None
 
     def basis_json(self) -> dict[str, Any]:
         return {
-            "field": self.field,
+            "field": self.tag_field,
             "rows": self.rows,
             "basis": "exact" if self.exact else "sample",
             "intervals": {tag: list(bounds) for tag, bounds in self.intervals.items()} or None,
