@@ -1,0 +1,360 @@
+"""The service `qdrant.Points`: writes and plain reads. Searches are in `queries`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import qdrant_edge as edge
+
+from connectors.qdrant.host import filters, payload_index, queries, schema, vectors
+from connectors.qdrant.host.protos import pb
+from connectors.qdrant.host.refused import invalid, unserved, wrong
+from connectors.qdrant.host.shard import Shard
+from connectors.qdrant.host.store import Store
+from connectors.qdrant.host.values import from_fields, point_id
+
+_COMPLETED: Final = 2
+_MODES: Final = (edge.UpdateMode.Upsert, edge.UpdateMode.InsertOnly, edge.UpdateMode.UpdateOnly)
+_ROWS_AT_ONCE: Final = 2_000
+_DEFAULT_LIMIT: Final = 10
+_DISTANCES: Final = schema.DISTANCES
+
+Op = edge.UpdateOperation
+
+
+class Points(queries.Queries):
+    """One method per method of the service; each takes the request and returns the answer."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+
+    # Writes
+
+    def Upsert(self, request: Any) -> Any:
+        shard = self._store.shard(request.collection_name)
+        self._upsert(shard, request.points, request)
+        return _done()
+
+    def _upsert(self, shard: Shard, given: Any, request: Any) -> None:
+        condition = filters.field(request, "update_filter")
+        mode = _mode(request)
+        if not given:
+            raise invalid("Wrong input: Empty update request")
+        rows = [
+            (point_id(p.id), vectors.read_all(p.vectors, shard.specs), from_fields(p.payload)) for p in given
+        ]
+        with shard.writing():
+            for part, size in _parts(shard, rows):
+                points = [edge.Point(i, v, p) for i, v, p in part]
+                adds = 0 if mode == edge.UpdateMode.UpdateOnly else len({i for i, _, _ in part})
+                shard.write(Op.upsert_points(points, condition, mode), adds=adds, size=size)
+
+    def UpdateVectors(self, request: Any) -> Any:
+        shard = self._store.shard(request.collection_name)
+        condition = filters.field(request, "update_filter")
+        self._update_vectors(shard, request.points, condition)
+        return _done()
+
+    def _update_vectors(self, shard: Shard, given: Any, condition: Any) -> None:
+        rows = [(point_id(p.id), vectors.read_all(p.vectors, shard.specs), None) for p in given]
+        if any(not v for _, v, _ in rows):
+            raise invalid("Validation error in body: [points.vector: must specify vectors to update]")
+        with shard.writing():
+            for part, size in _parts(shard, rows):
+                held = [edge.PointVectors(i, v) for i, v, _ in part]
+                shard.write(Op.update_vectors(held, condition), size=size)
+
+    def Delete(self, request: Any) -> Any:
+        self._delete(self._store.shard(request.collection_name), request.points)
+        return _done()
+
+    def _delete(self, shard: Shard, selector: Any) -> None:
+        ids, chosen = _selected(selector)
+        if ids is not None:
+            shard.write(Op.delete_points(ids), removes=len(set(ids)))
+        else:
+            shard.write(Op.delete_points_by_filter(chosen), removes=None)
+
+    def DeleteVectors(self, request: Any) -> Any:
+        shard = self._store.shard(request.collection_name)
+        self._delete_vectors(shard, request.points_selector, list(request.vectors.names))
+        return _done()
+
+    def _delete_vectors(self, shard: Shard, selector: Any, names: list[str]) -> None:
+        if not names:
+            raise invalid("Validation error in body: [vectors: must not be empty]")
+        for name in names:
+            vectors.spec_of(shard.specs, name)
+        ids, chosen = _selected(selector)
+        if ids is not None:
+            shard.write(Op.delete_vectors(ids, names))
+        else:
+            shard.write(Op.delete_vectors_by_filter(chosen, names))
+
+    def SetPayload(self, request: Any) -> Any:
+        self._set_payload(request, request, "set_payload")
+        return _done()
+
+    def OverwritePayload(self, request: Any) -> Any:
+        self._set_payload(request, request, "overwrite_payload")
+        return _done()
+
+    def _set_payload(self, request: Any, given: Any, how: str) -> None:
+        shard = self._store.shard(request.collection_name)
+        ids, chosen = _selected(given.points_selector)
+        key = given.key if given.HasField("key") else None
+        payload = from_fields(given.payload)
+        if ids is not None:
+            shard.write(getattr(Op, how)(ids, payload, key))
+        else:
+            shard.write(getattr(Op, f"{how}_by_filter")(chosen, payload, key))
+
+    def DeletePayload(self, request: Any) -> Any:
+        self._delete_payload(request, request)
+        return _done()
+
+    def _delete_payload(self, request: Any, given: Any) -> None:
+        shard = self._store.shard(request.collection_name)
+        ids, chosen = _selected(given.points_selector)
+        keys = list(given.keys)
+        shard.write(
+            Op.delete_payload(ids, keys) if ids is not None else Op.delete_payload_by_filter(chosen, keys)
+        )
+
+    def ClearPayload(self, request: Any) -> Any:
+        self._clear_payload(request, request.points)
+        return _done()
+
+    def _clear_payload(self, request: Any, selector: Any) -> None:
+        shard = self._store.shard(request.collection_name)
+        ids, chosen = _selected(selector)
+        shard.write(Op.clear_payload(ids) if ids is not None else Op.clear_payload_by_filter(chosen))
+
+    def UpdateBatch(self, request: Any) -> Any:
+        shard = self._store.shard(request.collection_name)
+        with shard.writing():
+            for operation in request.operations:
+                self._one_of_batch(shard, request, operation)
+        done = [pb.UpdateResult(operation_id=0, status=_COMPLETED) for _ in request.operations]
+        return pb.UpdateBatchResponse(result=done)
+
+    def _one_of_batch(self, shard: Shard, request: Any, operation: Any) -> None:
+        kind = operation.WhichOneof("operation")
+        given = getattr(operation, kind) if kind else None
+        match kind:
+            case "upsert":
+                self._upsert(shard, given.points, given)
+            case "delete_points":
+                self._delete(shard, given.points)
+            case "delete_deprecated":
+                self._delete(shard, given)
+            case "set_payload" | "overwrite_payload":
+                self._set_payload(request, given, kind)
+            case "delete_payload":
+                self._delete_payload(request, given)
+            case "clear_payload":
+                self._clear_payload(request, given.points)
+            case "clear_payload_deprecated":
+                self._clear_payload(request, given)
+            case "update_vectors":
+                self._update_vectors(shard, given.points, filters.field(given, "update_filter"))
+            case "delete_vectors":
+                self._delete_vectors(shard, given.points_selector, list(given.vectors.names))
+            case _:
+                raise invalid("Malformed PointsUpdateOperation")
+
+    # The schema of a collection
+
+    def CreateFieldIndex(self, request: Any) -> Any:
+        shard = self._store.shard(request.collection_name)
+        shard.write(Op.create_field_index(request.field_name, payload_index.read(request)))
+        return _done()
+
+    def DeleteFieldIndex(self, request: Any) -> Any:
+        shard = self._store.shard(request.collection_name)
+        shard.write(Op.delete_field_index(request.field_name))
+        return _done()
+
+    def CreateVectorName(self, request: Any) -> Any:
+        shard = self._store.shard(request.collection_name)
+        name = request.vector_name
+        with shard.writing():
+            if name in shard.specs:
+                raise wrong(f"Vector `{name}` already exists")
+            changed = pb.CollectionConfig()
+            changed.CopyFrom(shard.config)
+            kind = request.WhichOneof("vector_config")
+            if kind == "dense_config":
+                operation = _dense_name(name, request.dense_config, changed)
+            elif kind == "sparse_config":
+                given = request.sparse_config
+                params = changed.params.sparse_vectors_config.map[name]
+                params.SetInParent()
+                if given.HasField("modifier"):
+                    params.modifier = given.modifier
+                if given.HasField("datatype"):
+                    params.index.datatype = given.datatype
+                operation = Op.create_sparse_vector(
+                    name,
+                    edge.Modifier.Idf if given.modifier == 1 else None,
+                    schema.DATATYPES.get(given.datatype),
+                )
+            else:
+                raise invalid("Malformed vector_config")
+            shard.write(operation)
+            shard.reconfigure(changed)
+        return _done()
+
+    def DeleteVectorName(self, request: Any) -> Any:
+        shard = self._store.shard(request.collection_name)
+        name = request.vector_name
+        with shard.writing():
+            vectors.spec_of(shard.specs, name)
+            changed = pb.CollectionConfig()
+            changed.CopyFrom(shard.config)
+            params = changed.params
+            if name in params.sparse_vectors_config.map:
+                del params.sparse_vectors_config.map[name]
+            elif params.vectors_config.WhichOneof("config") == "params_map":
+                del params.vectors_config.params_map.map[name]
+            else:
+                params.ClearField("vectors_config")
+            shard.write(Op.delete_vector_name(name))
+            shard.reconfigure(changed)
+        return _done()
+
+    # Plain reads
+
+    def Get(self, request: Any) -> Any:
+        shard = self._store.shard(request.collection_name)
+        ids = [point_id(i) for i in request.ids]
+        payload, wanted = _payload(request), _vectors(request, shard)
+        answer = pb.GetResponse()
+        for record in shard.read(lambda e: e.retrieve(ids, payload, wanted)):
+            queries.put_record(answer.result.add(), record)
+        return answer
+
+    def Scroll(self, request: Any) -> Any:
+        shard = self._store.shard(request.collection_name)
+        limit = request.limit if request.HasField("limit") else _DEFAULT_LIMIT
+        if limit == 0:
+            raise invalid("Validation error in body: [limit: value 0 invalid, must be 1 or larger]")
+        order = queries.order_by(request.order_by) if request.HasField("order_by") else None
+        if order is not None and request.HasField("offset"):
+            raise wrong(
+                "Cannot use an `offset` when using `order_by`. The alternative for paging is to use `order_by.start_from` and a filter to exclude the IDs that you've already seen for the `order_by.start_from` value"
+            )
+        asked = edge.ScrollRequest(
+            offset=point_id(request.offset) if request.HasField("offset") else None,
+            limit=limit,
+            filter=filters.field(request, "filter"),
+            with_payload=_payload(request),
+            with_vector=_vectors(request, shard),
+            order_by=order,
+        )
+        records, following = shard.read(lambda e: e.scroll(asked))
+        answer = pb.ScrollResponse()
+        for record in records:
+            queries.put_record(answer.result.add(), record)
+        if following is not None and order is None:
+            queries.put_id(answer.next_page_offset, following)
+        return answer
+
+    def Count(self, request: Any) -> Any:
+        shard = self._store.shard(request.collection_name)
+        exact = request.exact if request.HasField("exact") else True
+        return pb.CountResponse(
+            result=pb.CountResult(count=shard.count(filters.field(request, "filter"), exact))
+        )
+
+    def Facet(self, request: Any) -> Any:
+        shard = self._store.shard(request.collection_name)
+        asked = edge.FacetRequest(
+            request.key,
+            request.limit if request.HasField("limit") else _DEFAULT_LIMIT,
+            request.exact,
+            filters.field(request, "filter"),
+        )
+        answer = pb.FacetResponse()
+        for hit in shard.read(lambda e: e.facet(asked)).hits:
+            into = answer.hits.add()
+            into.count = hit.count
+            if isinstance(hit.value, bool):
+                into.value.bool_value = hit.value
+            elif isinstance(hit.value, int):
+                into.value.integer_value = hit.value
+            else:
+                into.value.string_value = str(hit.value)
+        return answer
+
+
+def _done() -> Any:
+    return pb.PointsOperationResponse(result=pb.UpdateResult(operation_id=0, status=_COMPLETED))
+
+
+def _mode(request: Any) -> Any:
+    if not request.HasField("update_mode"):
+        return edge.UpdateMode.Upsert
+    if request.update_mode >= len(_MODES):
+        raise invalid("Unknown update mode")
+    return _MODES[request.update_mode]
+
+
+def _parts(shard: Shard, rows: list[Any]) -> Iterator[tuple[list[Any], int]]:
+    """Rows in parts of at most one indexing step, each with the bytes of its vectors."""
+    part: list[Any] = []
+    size = 0
+    for row in rows:
+        held = vectors.size_in_bytes(row[1])
+        if part and (size + held > shard.step or len(part) == _ROWS_AT_ONCE):
+            yield part, size
+            part, size = [], 0
+        part.append(row)
+        size += held
+    if part:
+        yield part, size
+
+
+def _selected(selector: Any) -> tuple[list[Any] | None, Any]:
+    """Ids, or None and a filter."""
+    match selector.WhichOneof("points_selector_one_of"):
+        case "points":
+            return [point_id(i) for i in selector.points.ids], None
+        case "filter":
+            return None, filters.read(selector.filter) or edge.Filter()
+        case _:
+            raise invalid("PointSelector is missing")
+
+
+def _payload(request: Any) -> Any:
+    """Scroll and Get give whole payloads unless told otherwise, as the server does over gRPC."""
+    return queries.payload_choice(request, default=request.DESCRIPTOR.name == "ScrollPoints" or None)
+
+
+def _vectors(request: Any, shard: Shard) -> Any:
+    return queries.vectors_choice(request, shard.specs)
+
+
+def _dense_name(name: str, given: Any, config: Any) -> Any:
+    if given.distance not in _DISTANCES or not 1 <= given.size <= 65_536:
+        raise invalid("Validation error in body: [dense_config: size or distance]")
+    if given.HasField("datatype") and given.datatype and given.datatype not in schema.DATATYPES:
+        raise unserved("this storage type of vectors")
+    held = config.params.vectors_config
+    if held.WhichOneof("config") == "params":
+        raise wrong("Cannot add a named vector to a collection with an unnamed one only")
+    params = held.params_map.map[name]
+    params.size, params.distance = given.size, given.distance
+    if given.HasField("datatype"):
+        params.datatype = given.datatype
+    multi = given.HasField("multivector_config")
+    if multi:
+        params.multivector_config.CopyFrom(given.multivector_config)
+    return Op.create_dense_vector(
+        name,
+        given.size,
+        _DISTANCES[given.distance],
+        edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim) if multi else None,
+        schema.DATATYPES.get(given.datatype),
+    )

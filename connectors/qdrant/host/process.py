@@ -1,0 +1,82 @@
+"""The host's own process: owns the folder, serves it, and ends when nobody has called for a while."""
+
+from __future__ import annotations
+
+import faulthandler
+import fcntl
+import json
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from connectors.qdrant.host import door
+
+TICK: Final = 0.5
+QUIET: Final = 5.0
+"""Seconds without a write after which a collection's log is shortened."""
+STOP_SECONDS: Final = 30.0
+
+
+def run(root: Path, idle_seconds: float, ready: Any = None) -> int:
+    """Serve `root` until idle or told to stop; returns an exit code.
+
+    `ready` is a text stream that gets one JSON line: `{"port", "key", "pid"}`, or `{"busy": true}` where
+    another host owns the folder, or `{"error"}`.
+    """
+
+    def tell(**what: Any) -> None:
+        if ready is not None:
+            ready.write(json.dumps(what) + "\n")
+            ready.flush()
+
+    faulthandler.enable()
+    try:
+        lock = os.open(root / door.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tell(busy=True)
+            return 0
+        return _serve(root, idle_seconds, tell)
+    except OSError as fault:
+        tell(error=f"{fault.strerror or fault}: {fault.filename or root}")
+        return 2
+    except Exception as fault:
+        tell(error=str(fault))
+        raise
+
+
+def _serve(root: Path, idle_seconds: float, tell: Any) -> int:
+    stop = threading.Event()
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda *_: stop.set())
+    from connectors.qdrant.host.service import ENGINE, Service, start
+    from connectors.qdrant.host.store import Store
+
+    door.check_format(root, ENGINE)
+    store = Store(root)
+    key = secrets.token_urlsafe(32)
+    service = Service(store, key)
+    server, port = start(service)
+    endpoint = {"host": "127.0.0.1", "port": port, "key": key, "pid": os.getpid(), "started": time.time()}
+    door.publish(root, endpoint)
+    tell(**endpoint)
+    try:
+        while not stop.wait(TICK):
+            if idle_seconds and service.idle > idle_seconds:
+                break
+            try:
+                store.settle(QUIET)
+            except BaseException as fault:  # noqa: BLE001 - the engine's panics are no Exception
+                print(f"settling: {fault}", file=sys.stderr, flush=True)
+    finally:
+        (root / door.HOST).unlink(missing_ok=True)
+        server.stop(grace=STOP_SECONDS).wait()
+        store.close()
+    return 0
