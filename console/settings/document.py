@@ -103,7 +103,8 @@ def _statements(text: str) -> Iterator[tuple[Keys, int]]:
             continue
         if lines[start].lstrip().startswith("["):
             prefix = _header(parsed, counts)
-            yield prefix, start + 1
+            for length in range(1, len(prefix) + 1):
+                yield prefix[:length], start + 1
         else:
             for keys in _paths(parsed):
                 yield prefix + keys, start + 1

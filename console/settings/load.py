@@ -133,11 +133,10 @@ def _variables(environ: Mapping[str, str]) -> None:
         if not name.startswith("PLUMBLINE_") or name.startswith(schema.CONNECTION_VARIABLE):
             continue
         if name not in schema.VARIABLES:
-            known = {v.lower(): v for v in (*schema.VARIABLES, f"{schema.CONNECTION_VARIABLE}NAME__KEY")}
-            close = schema.nearest(name, known)
-            for low, real in known.items():
-                close = close.replace(low, real)
-            raise PlumblineError("settings", f"`{name}` is not a setting.", where=name, hint=close)
+            known = (*schema.VARIABLES, f"{schema.CONNECTION_VARIABLE}NAME__KEY")
+            raise PlumblineError(
+                "settings", f"`{name}` is not a setting.", where=name, hint=schema.nearest(name, known)
+            )
 
 
 def _of_secrets(doc: Document) -> list[str]:

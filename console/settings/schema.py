@@ -147,7 +147,12 @@ FINDINGS: Final = (
 def nearest(name: str, known: Iterable[str]) -> str:
     """A sentence that names what was probably meant, or everything that there is."""
     names = list(known)
-    close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.55)
+    lower = {n.lower(): n for n in names}
+    low = name.lower()
+    close = difflib.get_close_matches(low, lower, n=1, cutoff=0.55)
+    close = close or [n for n in lower if len(low) > 2 and low in n]
     if close:
-        return f"Did you mean `{close[0]}`?"
+        return f"Did you mean `{lower[close[0]]}`?"
+    if len(names) == 1:
+        return f"There is only `{names[0]}`."
     return f"There are {', '.join(names)}." if names else ""
