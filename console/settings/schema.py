@@ -45,9 +45,9 @@ CONNECTION: Final[Keys] = {
 ENCODER: Final[Keys] = {
     "model": Key(values.model, required=True),
     "pretrained": Key(values.model),
-    "precision": Key(values.one_of("auto", "fp32", "fp16", "bf16", "pure_fp16", "pure_bf16")),
-    "device": Key(values.text),
-    "normalize": Key(values.flag),
+    "precision": Key(values.one_of("auto", "fp32", "fp16", "bf16", "pure_fp16", "pure_bf16"), default="fp32"),
+    "device": Key(values.text, default="auto"),
+    "normalize": Key(values.flag, default=True),
     "tags": Key(values.texts),
 }
 COLLECTION: Final[Keys] = {

@@ -104,7 +104,9 @@ def _encoders(doc: Document | None, ledger: Ledger) -> dict[str, EncoderSettings
         keys = schema.ENCODER
         if name in BUILT_IN_ENCODERS:
             keys = {k: keys[k] for k in ("device", "tags")}
-        found[name] = EncoderSettings(name=name, **section(doc, trail, held, keys, ledger))
+        read = section(doc, trail, held, keys, ledger)
+        ledger.defaults(trail, keys, read)
+        found[name] = EncoderSettings(name=name, **read)
     return found
 
 

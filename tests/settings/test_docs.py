@@ -17,9 +17,9 @@ def documented() -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     section = ""
     for line in TEXT.splitlines():
-        if heading := re.match(r"#+ (.*)", line):
+        if heading := re.match(r"##+ (.*)", line):
             section = heading[1]
-        elif row := re.match(r"\| `([a-z_.]+)` \|", line):
+        elif section and (row := re.match(r"\| `([a-z_.]+)` \|", line)):
             found.setdefault(section, {})[row[1]] = line
     return found
 
