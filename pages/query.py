@@ -1,3 +1,5 @@
-import streamlit as st
+"""Live cross-modal search over one or several collections."""
 
-st.header("query")
+from console.ui import query
+
+query.draw()

@@ -174,7 +174,7 @@ def test_an_address_that_is_not_this_machine_s_is_a_usage_error() -> None:
 
 
 def test_bound_to_every_address_it_says_read_only_and_takes_literal_addresses_only(tmp_path: Path) -> None:
-    console = console_server.start(tmp_path / "home", tmp_path, host="0.0.0.0")  # noqa: S104
+    console = console_server.start(tmp_path / "home", tmp_path, host="0.0.0.0")
     try:
         assert any("read-only" in line for line in console.lines)
         assert get(console, f"192.168.7.7:{console.port}") == 200

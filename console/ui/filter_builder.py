@@ -1,0 +1,136 @@
+"""The filter builder: rows of field, operator and value, or raw JSON."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import streamlit as st
+
+from connectors.errors import PlumblineError
+from connectors.model import Target
+from console.settings import Address
+from console.ui import board, query_state, session
+from console.ui.conditions import OPERATORS, WITHOUT_VALUE
+
+_JOINS: Final = {"all": "all of them", "any": "any of them"}
+
+
+def popover(address: Address | None) -> tuple[dict[str, str], PlumblineError | None]:
+    """Draw the builder; the types of the known payload fields, and what is wrong with the filter."""
+    state = st.session_state
+    state.setdefault("q.rows", [])
+    rows: list[dict[str, str]] = state["q.rows"]
+    number = len([r for r in rows if r["field"].strip()])
+    active = bool(str(state.get("q.json") or "").strip()) if state.get("q.as_json") else number > 0
+    label = (
+        f"Filter ({number})"
+        if active and not state.get("q.as_json")
+        else "Filter (on)"
+        if active
+        else "Filter"
+    )
+    types = _types(address)
+    with st.popover(label, icon=":material/filter_alt:", width="content"):
+        st.toggle("As JSON", key="q.as_json", on_change=_switched, args=(types,))
+        if state.get("q.as_json"):
+            st.text_area(
+                "Filter as JSON",
+                key="q.json",
+                height=180,
+                placeholder='{"equals": {"field": "modality", "value": "image"}}',
+            )
+        else:
+            _rows(rows, types)
+        try:
+            query_state.filter_of(state, types)
+        except PlumblineError as fault:
+            st.text(str(fault))
+            return types, fault
+    return types, None
+
+
+def _rows(rows: list[dict[str, str]], types: dict[str, str]) -> None:
+    state = st.session_state
+    turn = state.setdefault("query.filter_turn", 0)
+    if not rows:
+        st.text("No condition: every row may be found.")
+    for index, row in enumerate(rows):
+        at = f"{turn}.{index}"
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
+            names = list(dict.fromkeys([*types, *([row["field"]] if row["field"] else [])]))
+            row["field"] = (
+                st.selectbox(
+                    "Field",
+                    names,
+                    index=names.index(row["field"]) if row["field"] else None,
+                    key=f"q.field.{at}",
+                    accept_new_options=True,
+                    placeholder="a.b",
+                    width=150,
+                )
+                or ""
+            )
+            row["operator"] = st.selectbox(
+                "Is", OPERATORS, index=OPERATORS.index(row["operator"]), key=f"q.operator.{at}", width=120
+            )
+            if row["operator"] not in WITHOUT_VALUE:
+                row["value"] = st.text_input("Value", row["value"], key=f"q.value.{at}", width=150)
+            st.button(
+                "Remove", key=f"q.remove.{at}", on_click=_remove, args=(index,), help="Remove this condition"
+            )
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.button("Add a condition", key="q.add", on_click=_add)
+        if len(rows) > 1:
+            state["q.join"] = st.segmented_control(
+                "Holds where",
+                list(_JOINS),
+                default=state.get("q.join", "all"),
+                format_func=_JOINS.__getitem__,
+                key=f"q.joins.{turn}",
+                required=True,
+                label_visibility="collapsed",
+            )
+    if not types:
+        st.caption("The server lists no payload field; type a name.")
+
+
+def _add() -> None:
+    st.session_state["q.rows"].append({"field": "", "operator": "is", "value": ""})
+    st.session_state["query.filter_turn"] += 1
+
+
+def _remove(index: int) -> None:
+    del st.session_state["q.rows"][index]
+    st.session_state["query.filter_turn"] += 1
+
+
+def _switched(types: dict[str, str]) -> None:
+    """Take the filter over from rows to JSON, or back where rows can show it."""
+    state = st.session_state
+    to_json = bool(state["q.as_json"])
+    before = {**state, "q.as_json": not to_json}
+    try:
+        what = query_state.filter_of(before, types)
+    except PlumblineError:
+        return
+    filled = query_state.filter_keys(what)
+    state["q.json"] = query_state.as_json(what) if to_json and what is not None else ""
+    if not to_json and not filled["q.as_json"]:
+        state["q.rows"], state["q.join"] = filled["q.rows"], filled["q.join"]
+        state["query.filter_turn"] = state.get("query.filter_turn", 0) + 1
+    elif not to_json and what is not None:
+        state["q.as_json"], state["q.json"] = True, query_state.as_json(what)
+
+
+def _types(address: Address | None) -> dict[str, str]:
+    """Field -> neutral type, as the server's schema knows them; asked once, nothing is counted."""
+    if address is None:
+        return {}
+    workspace = session.workspace()
+
+    def ask() -> Any:
+        return workspace.connector(address.connection).describe(Target(address.collection, address.tenant))
+
+    held = board.board().ask(("fields", address.whole), ask, fresh=300)
+    board.glance(held, seconds=0.2)
+    return {p.name: p.type for p in held.value.payload} if held.value is not None else {}

@@ -1,0 +1,212 @@
+"""An answer as it is drawn: warnings, the grid, where the time went, and what can be taken away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import streamlit as st
+
+from connectors.errors import PlumblineError
+from console.search import HitRow, QueryAnswer, QueryRequest, Side, show
+from console.search.run import run
+from console.settings import Address
+from console.ui import hit_details, panels, pictures, query_state, session, words
+from console.ui.grid import Card, grid
+from console.ui.models import SHORT
+
+Form = Literal["jsonl", "csv"]
+FORMS: Final[tuple[tuple[Form, str], ...]] = (("jsonl", "application/x-ndjson"), ("csv", "text/csv"))
+COLUMNS: Final = 3
+"""Addresses beside each other; more come below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """An answer with its cards, kept for the session so that a click asks nothing again."""
+
+    request: QueryRequest
+    turn: tuple[int, int]
+    answer: QueryAnswer
+    pictures: tuple[pictures.Thumbnail | None, ...]
+    stamp: str
+    seconds: float
+
+
+def ask(request: QueryRequest) -> Drawn:
+    """The answer: the last one where nothing changed, else asked now. Raises what the search raises."""
+    turn = (session.generation(), int(st.session_state.get("query.asked", 0)))
+    held = st.session_state.get("query.drawn")
+    if isinstance(held, Drawn) and held.request == request and held.turn == turn:
+        return held
+    began = time.perf_counter()
+    with st.skeleton(height=360), st.spinner(_doing(request), show_time=True):
+        answer = run(session.workspace(), request)
+        made = tuple(pictures.thumbnails([h.image for h in answer.hits]))
+    seconds = time.perf_counter() - began
+    drawn = Drawn(request, turn, answer, made, f"{time.time_ns()}", seconds)
+    st.session_state["query.drawn"] = drawn
+    return drawn
+
+
+def _doing(request: QueryRequest) -> str:
+    return "Searching " + words.plural(len(request.addresses), "collection")
+
+
+def draw(drawn: Drawn) -> None:
+    answer = drawn.answer
+    panels.warnings(answer.warnings)
+    if answer.fusion is not None or len(answer.sides) == 1:
+        for side in answer.sides:
+            if side.error is not None:
+                stopped(drawn.request, side.error, side.address)
+        if any(side.error is None for side in answer.sides):
+            _ranking(drawn, answer.hits, None)
+    else:
+        _side_by_side(drawn)
+    if any(side.error is None for side in answer.sides):
+        _take_away(drawn)
+
+
+def stopped(request: QueryRequest, fault: PlumblineError, address: Address | None = None) -> None:
+    """Why a query, or one side of it, has no answer; with the way on where there is one."""
+    panels.error(fault if not address else fault.at(str(address)))
+    if fault.code == "encoder-mismatch" and not request.allow_mismatch:
+        key = f"query.override.{address}"
+        if st.button("Search all the same, for this query", key=key):
+            query_state.send(replace(request, allow_mismatch=True))
+    elif fault.code == "encoder-unknown":
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            if st.button("Choose an encoder for this collection", key=f"query.choose.{address}"):
+                place = address or request.addresses[0]
+                st.switch_page("pages/overview.py", query_params={"collection": str(place)})
+            st.text("Rows and vectors can be searched without one.", width="content")
+
+
+def _side_by_side(drawn: Drawn) -> None:
+    sides = drawn.answer.sides
+    for start in range(0, len(sides), COLUMNS):
+        group = sides[start : start + COLUMNS]
+        for column, side in zip(st.columns(len(group)), group, strict=True):
+            with column:
+                st.code(str(side.address), language=None, wrap_lines=True)
+                if side.error is not None:
+                    stopped(drawn.request, side.error, side.address)
+                else:
+                    _ranking(drawn, drawn.answer.hits_of(side.address), side)
+
+
+def _ranking(drawn: Drawn, hits: Sequence[HitRow], side: Side | None) -> None:
+    """One ranking: its caption, and its grid or what an empty one means."""
+    answer = drawn.answer
+    for one in (side,) if side is not None else answer.sides:
+        if one.error is None:
+            caption(one, len(hits) if side is not None or len(answer.sides) == 1 else None, drawn)
+    if not hits:
+        _nothing(drawn.request, side)
+        return
+    index_of = {id(h): i for i, h in enumerate(answer.hits)}
+    positions = [index_of[id(h)] for h in hits]
+    name = str(side.address) if side is not None else "all"
+    several = side is None and len(answer.sides) > 1
+    picked = grid(
+        [_card(answer, h, drawn.pictures[p], several) for h, p in zip(hits, positions, strict=True)],
+        key=f"query.grid.{name}",
+        label=f"{words.plural(len(hits), 'result')}, best first",
+        stamp=drawn.stamp,
+        narrow=side is not None,
+    )
+    if picked is None:
+        return
+    hit = hits[picked.index]
+    if picked.act == "like":
+        query_state.send(drawn.request.more_like(hit.id, hit.address))
+    hit_details.show_hit(drawn.request, hit, drawn.pictures[positions[picked.index]])
+
+
+def _card(answer: QueryAnswer, hit: HitRow, picture: pictures.Thumbnail | None, several: bool) -> Card:
+    side = next((s for s in answer.sides if s.address == hit.address), None)
+    return Card(
+        rank=hit.rank,
+        score=words.score(hit.score),
+        kind=hit.score_kind,
+        id=str(hit.id),
+        picture=picture.uri if picture is not None else None,
+        text=hit.caption,
+        note=picture.note if picture is not None else f"row {hit.id}",
+        version=hit.version,
+        modality=hit.modality,
+        place=str(hit.address) if several else None,
+        foreign=side is not None and _foreign(side, hit.version),
+        can_like=side is not None and side.vector is not None,
+    )
+
+
+def _foreign(side: Side, version: str | None) -> bool:
+    """Whether a row's tag is another encoder's than the one that was used."""
+    if version is None or side.encoder is None:
+        return False
+    spec = session.workspace().encoder_specs().get(side.encoder.name)
+    own = spec is not None and spec.claims(version)
+    return not own and version not in (side.encoder.name, side.encoder.fingerprint)
+
+
+def caption(side: Side, hits: int | None, drawn: Drawn) -> None:
+    """Always there: the encoder and its fingerprint, how it was ranked, and where the time went."""
+    t = side.timings
+    encoder = "no encoder (a row, a vector or keywords)"
+    if side.encoder is not None:
+        encoder = f"encoder {side.encoder.name}, fingerprint {side.encoder.fingerprint[:SHORT]}"
+    found = f"{words.plural(hits, 'result')}" if hits is not None else str(side.address)
+    ranked = f"{side.metric or 'keyword'} {'exactly' if side.exact else 'by the index'}"
+    spent = ", ".join(
+        f"{name} {words.milliseconds(value)}"
+        for name, value in (
+            ("load", t.load), ("encode", t.encode), ("search", t.search), ("fetch", t.fetch), ("guard", t.guard),
+        )
+    )  # fmt: skip
+    st.text(f"{found}, {ranked}; {encoder}; {spent}; in all {words.milliseconds(drawn.answer.elapsed_ms)}.")
+    _versions(side)
+
+
+def _versions(side: Side) -> None:
+    mix = side.versions
+    if mix is None or (len(mix.shares) <= 1 and not mix.untagged):
+        return
+    parts = [f"{tag[:60]} {share:.1%}" for tag, share in sorted(mix.shares.items(), key=lambda p: -p[1])]
+    if mix.untagged:
+        parts.append(f"untagged {mix.untagged:.1%}")
+    basis = f"all {mix.rows:,} rows" if mix.exact else f"a sample of {mix.rows:,} rows"
+    st.text(f"Versions in the collection ({mix.field}, {basis}): {', '.join(parts)}.")
+
+
+def _nothing(request: QueryRequest, side: Side | None) -> None:
+    why = ["The collection may be empty."]
+    if request.filter is not None:
+        why = ["No row passes the filter, or none that has this vector."]
+    if request.cutoff is not None:
+        why.append(f"The cutoff of {request.cutoff:g} may have removed every row: try without it.")
+    panels.empty("Nothing was found", " ".join(why))
+
+
+def _take_away(drawn: Drawn) -> None:
+    """The same query as a command, and the hits as a file."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.popover("As a command", icon=":material/terminal:"):
+            st.caption("The same query on the command line")
+            st.code(drawn.request.to_command(), language="bash", wrap_lines=True)
+        for form, mime in FORMS:
+            st.download_button(
+                f"Hits as {form.upper()}",
+                _exporter(drawn.answer, form),
+                file_name=f"hits.{form}",
+                mime=mime,
+                key=f"query.export.{form}",
+                on_click="ignore",
+            )
+
+
+def _exporter(answer: QueryAnswer, form: Form) -> Callable[[], bytes]:
+    return lambda: show.export_hits(answer, form).encode("utf-8")
