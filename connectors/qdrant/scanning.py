@@ -1,0 +1,364 @@
+"""Reading rows: ranges, scans, fetches, samples, whole rows."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+
+from connectors.errors import PlumblineError
+from connectors.model import ALL, PAGE_BYTES, Batch, Payload, Range, Row, RowId, Sparse, Target, id_key
+from connectors.qdrant import fields as settings
+from connectors.qdrant import values, wire
+from connectors.qdrant.describing import Describing, shard_key, shard_name
+from connectors.qdrant.filters import keyword
+from connectors.qdrant.stubs import pb
+from connectors.qdrant.values import Choice
+
+ROWS_AT_MOST: Final = 16_384
+FIRST_ROWS: Final = 64
+GROWTH: Final = 8
+ID_BYTES: Final = 48
+PER_RANGE: Final = 200
+"""Sampled ids for each range: the rows of a range are then within about 15% of even."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which rows of a collection a target means: a tenant is a shard key or a value of the tenant field."""
+
+    name: str
+    conditions: tuple[Any, ...] = ()
+    shard: Any | None = None
+
+    def selector(self) -> Any | None:
+        return None if self.shard is None else pb.ShardKeySelector(shard_keys=[self.shard])
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    points: Sequence[Any]
+    following: RowId | None
+    size: int
+
+
+class Scanning(Describing):
+    def scope(self, t: Target, info: Any) -> Scope:
+        """Raises `not-found` where a collection without tenants is asked for one."""
+        if t.tenant is None:
+            return Scope(t.collection)
+        if self._custom(info):
+            return Scope(t.collection, shard=shard_key(t.tenant))
+        names = settings.tenant_fields(info)
+        if len(names) != 1:
+            raise PlumblineError(
+                "not-found",
+                f"There is no tenant {t.tenant!r}: the collection has neither shard keys nor one tenant field.",
+                where=self.where(t),
+            )
+        return Scope(t.collection, (keyword(names[0], t.tenant),))
+
+    def ranges(self, t: Target, n: int, *, timeout: float | None = None) -> tuple[Range, ...]:
+        """By the quantiles of sampled ids: even, however the ids lie. At most one range for each row."""
+        info = self.info(t, timeout)
+        scope = self.scope(t, info)
+        rows = self._count(scope, None, timeout) if n > 1 else 0
+        if n <= 1 or rows <= 1:
+            return (Range(),)
+        n = min(n, rows)
+        wanted = min(max(n * PER_RANGE, 2_000), 200_000)
+        ids = sorted(self._some_ids(scope, info, rows, wanted, timeout), key=id_key)
+        cuts = list(dict.fromkeys(ids[len(ids) * i // n] for i in range(1, n))) if ids else []
+        if cuts and cuts[0] == ids[0]:
+            del cuts[0]
+        edges: list[RowId | None] = [None, *cuts, None]
+        return tuple(Range(None, a, b) for a, b in pairwise(edges))
+
+    def scan(
+        self,
+        t: Target,
+        fields: Sequence[str],
+        over: Range | None = None,
+        payload: Choice = (),
+        page_bytes: int = PAGE_BYTES,
+        *,
+        timeout: float | None = None,
+    ) -> Iterator[Batch]:
+        """The next page is on its way while one is worked on. A page that fails is asked for again by itself."""
+        info = self.info(t, timeout)
+        wanted = tuple(dict.fromkeys(fields))
+        sizes = settings.dimensions(info, wanted, self.where(t))
+        scope = self.scope(t, info)
+        request = self._scroll(scope, wanted, payload)
+        expected = ID_BYTES + sum(4 * d + 16 for d in sizes.values())
+        known = not isinstance(payload, str) and not payload
+        pages = self._pages(
+            request, over, page_bytes, expected if known else None, info, timeout, self.where(t)
+        )
+        for points in pages:
+            yield _batch(points, sizes, payload)
+
+    def fetch(
+        self,
+        t: Target,
+        ids: Sequence[RowId],
+        fields: Sequence[str],
+        payload: Choice = (),
+        *,
+        timeout: float | None = None,
+    ) -> Batch:
+        info = self.info(t, timeout)
+        sizes = settings.dimensions(info, tuple(dict.fromkeys(fields)), self.where(t))
+        scope = self.scope(t, info)
+        wanted = list(dict.fromkeys(ids))
+        points = self._get(scope, wanted, sizes, values.selector(payload), info, timeout)
+        return _batch([points[i] for i in wanted if i in points], sizes, payload)
+
+    def sample(
+        self,
+        t: Target,
+        n: int,
+        fields: Sequence[str] = (),
+        payload: Choice = (),
+        seed: int = 0,
+        *,
+        timeout: float | None = None,
+    ) -> Batch:
+        """Few rows are drawn here, by the seed; of many the server draws, which knows no seed."""
+        info = self.info(t, timeout)
+        settings.dimensions(info, tuple(dict.fromkeys(fields)), self.where(t))
+        scope = self.scope(t, info)
+        rows = self._count(scope, None, timeout)
+        ids = sorted(self._some_ids(scope, info, rows, n, timeout), key=id_key)
+        rng = np.random.default_rng(seed)
+        if len(ids) > n:
+            ids = [ids[i] for i in rng.choice(len(ids), n, replace=False)]
+        else:
+            ids = [ids[i] for i in rng.permutation(len(ids))]
+        return self.fetch(t, ids, fields, payload, timeout=timeout)
+
+    def export(
+        self, t: Target, what: Sequence[RowId] | Range | None = None, *, timeout: float | None = None
+    ) -> Iterator[Row]:
+        info = self.info(t, timeout)
+        scope = self.scope(t, info)
+        if what is None or isinstance(what, Range):
+            request = self._scroll(scope, None, ALL)
+            for points in self._pages(request, what, PAGE_BYTES, None, info, timeout, self.where(t)):
+                yield from map(whole_row, points)
+            return
+        wanted = list(dict.fromkeys(what))
+        sizes = {f.name: f.dimension or 256 for f in settings.vector_fields(info)}
+        for some in _chunks(wanted, self._rows_at_once(sizes, info)):
+            points = self._get(scope, some, None, values.selector(ALL), info, timeout)
+            yield from (whole_row(points[i]) for i in some if i in points)
+
+    # Parts
+
+    def _scroll(self, scope: Scope, fields: Sequence[str] | None, payload: Choice) -> Any:
+        """`fields` None: every vector."""
+        request = pb.ScrollPoints(
+            collection_name=scope.name, with_payload=values.selector(payload), with_vectors=vectors(fields)
+        )
+        if scope.conditions:
+            request.filter.must.extend(scope.conditions)
+        if (shard := scope.selector()) is not None:
+            request.shard_key_selector.CopyFrom(shard)
+        return request
+
+    def _pages(
+        self,
+        request: Any,
+        over: Range | None,
+        page_bytes: int,
+        expected: int | None,
+        info: Any,
+        timeout: float | None,
+        at: str,
+    ) -> Iterator[Sequence[Any]]:
+        """Pages of points in id order. `expected`: bytes per row where known, else the first page is small."""
+        if over is not None and over.start is not None and over.start == over.stop:
+            return
+        most = self._most(info)
+        limit = FIRST_ROWS if expected is None else page_bytes // expected
+        limit = min(max(limit, 1), most)
+        if over is not None and over.part is not None:
+            request.shard_key_selector.shard_keys.append(shard_key(over.part))
+        stop = None if over is None or over.stop is None else id_key(over.stop)
+        ahead: Future[Page] | None = None
+        start = None if over is None else over.start
+        ahead = self._ahead(request, start, limit, timeout, at)
+        try:
+            while ahead is not None:
+                page = ahead.result()
+                ahead = None
+                points, following = page.points, page.following
+                if stop is not None and points and id_key(wire.row_id(points[-1].id)) >= stop:
+                    keys = [id_key(wire.row_id(p.id)) for p in points]
+                    points, following = points[: bisect_left(keys, stop)], None
+                if stop is not None and following is not None and id_key(following) >= stop:
+                    following = None
+                if following is not None:
+                    each = max(page.size / max(len(page.points), 1), 1.0)
+                    limit = min(max(int(page_bytes / each), 1), limit * GROWTH, most)
+                    ahead = self._ahead(request, following, limit, timeout, at)
+                if points:
+                    yield points
+        finally:
+            if ahead is not None:
+                ahead.cancel()
+
+    def _ahead(
+        self, request: Any, start: RowId | None, limit: int, timeout: float | None, at: str
+    ) -> Future[Page]:
+        asked = pb.ScrollPoints()
+        asked.CopyFrom(request)
+        asked.limit = limit
+        if start is not None:
+            asked.offset.CopyFrom(wire.point_id(start))
+
+        def page() -> Page:
+            raw = self.ask("Points/Scroll", asked, timeout, at=at)
+            answer = wire.message("ScrollResponse").FromString(raw)
+            more = answer.HasField("next_page_offset")
+            return Page(answer.result, wire.row_id(answer.next_page_offset) if more else None, len(raw))
+
+        return self.workers.submit(page)
+
+    def _most(self, info: Any) -> int:
+        """Rows that one answer may hold: strict mode may set a limit."""
+        strict = settings.strict_mode(info)
+        if strict is not None and strict.HasField("max_query_limit"):
+            return max(min(ROWS_AT_MOST, strict.max_query_limit), 1)
+        return ROWS_AT_MOST
+
+    def _rows_at_once(self, sizes: Mapping[str, int], info: Any) -> int:
+        width = 512 + sum(4 * d for d in sizes.values())
+        return max(min(2 * PAGE_BYTES // width, self._most(info)), 1)
+
+    def _get(
+        self,
+        scope: Scope,
+        ids: Sequence[RowId],
+        sizes: Mapping[str, int] | None,
+        payload: Any,
+        info: Any,
+        timeout: float | None,
+    ) -> dict[RowId, Any]:
+        """The points that exist among `ids`. `sizes` None: with every vector."""
+        found: dict[RowId, Any] = {}
+        at = self.where(scope.name)
+        for some in _chunks(ids, self._rows_at_once(sizes or {}, info)):
+            request = pb.GetPoints(
+                collection_name=scope.name,
+                ids=[wire.point_id(i) for i in some],
+                with_payload=payload,
+                with_vectors=vectors(None if sizes is None else list(sizes)),
+            )
+            if (shard := scope.selector()) is not None:
+                request.shard_key_selector.CopyFrom(shard)
+            raw = self.ask("Points/Get", request, timeout, at=at)
+            answer = wire.message("GetResponse").FromString(raw)
+            found.update((wire.row_id(p.id), p) for p in answer.result)
+        if scope.conditions and found:
+            inside = self._ids_where(scope, list(found), timeout)
+            found = {i: p for i, p in found.items() if i in inside}
+        return found
+
+    def _ids_where(self, scope: Scope, ids: Sequence[RowId], timeout: float | None) -> set[RowId]:
+        asked = pb.HasIdCondition(has_id=[wire.point_id(i) for i in ids])
+        request = pb.ScrollPoints(collection_name=scope.name, limit=len(ids))
+        request.filter.must.extend([*scope.conditions, pb.Condition(has_id=asked)])
+        request.with_payload.enable = False
+        answer = self.get("Points/Scroll", request, "ScrollResponse", timeout, at=self.where(scope.name))
+        return set(wire.ids(answer.result))
+
+    def _count(self, scope: Scope, where: Any | None, timeout: float | None) -> int:
+        request = pb.CountPoints(collection_name=scope.name, exact=True)
+        if where is not None:
+            request.filter.CopyFrom(where)
+        request.filter.must.extend(scope.conditions)
+        if (shard := scope.selector()) is not None:
+            request.shard_key_selector.CopyFrom(shard)
+        answer = self.get("Points/Count", request, "CountResponse", timeout, at=self.where(scope.name))
+        return int(answer.result.count)
+
+    def _some_ids(self, scope: Scope, info: Any, rows: int, n: int, timeout: float | None) -> set[RowId]:
+        """All ids where there are few, else about `n` that the server draws."""
+        if n <= 0 or rows == 0:
+            return set()
+        if rows <= max(2 * n, 4_000) or self.since(1, 11, 0) is not True:
+            request = self._scroll(scope, (), ())
+            at = self.where(scope.name)
+            pages = self._pages(request, None, PAGE_BYTES, ID_BYTES, info, timeout, at)
+            return {i for points in pages for i in wire.ids(points)}
+        drawn: set[RowId] = set()
+        deadline = time.monotonic() + self.timeout(timeout)
+        most = self._most(info)
+        for _ in range(20 + 4 * n // most):
+            query = pb.QueryPoints(
+                collection_name=scope.name,
+                query=pb.Query(sample=pb.Sample.Random),
+                limit=min(n, most),
+                with_payload=pb.WithPayloadSelector(enable=False),
+            )
+            if scope.conditions:
+                query.filter.must.extend(scope.conditions)
+            if (shard := scope.selector()) is not None:
+                query.shard_key_selector.CopyFrom(shard)
+            request = pb.QueryBatchPoints(collection_name=scope.name, query_points=[query])
+            left = max(deadline - time.monotonic(), 0.001)
+            answer = self.get(
+                "Points/QueryBatch", request, "QueryBatchResponse", left, at=self.where(scope.name)
+            )
+            before = len(drawn)
+            drawn.update(wire.row_id(p.id) for p in answer.result[0].result)
+            if len(drawn) >= n or len(drawn) == before:
+                break
+        return drawn
+
+
+def vectors(fields: Sequence[str] | None) -> Any:
+    """Which vectors the server is to send; None for all."""
+    if fields is None:
+        return pb.WithVectorsSelector(enable=True)
+    if not fields:
+        return pb.WithVectorsSelector(enable=False)
+    if tuple(fields) == ("",):
+        return pb.WithVectorsSelector(enable=True)
+    return pb.WithVectorsSelector(include=pb.VectorsSelector(names=list(fields)))
+
+
+def whole_row(point: Any) -> Row:
+    """A point parsed with `wire.message`, as a `Row`."""
+    held: dict[str, np.ndarray[Any, np.dtype[np.float32]] | Sparse] = {}
+    unread: list[str] = []
+    for name, vector in wire.outputs(point).items():
+        value = wire.whole(vector)
+        if value is None:
+            unread.append(f"vector {name!r}")
+        else:
+            held[name] = value
+    part = shard_name(point.shard_key) if point.HasField("shard_key") else None
+    return Row(wire.row_id(point.id), held, values.payload(point.payload), part=part, unread=tuple(unread))
+
+
+def _batch(points: Sequence[Any], sizes: Mapping[str, int], payload: Choice) -> Batch:
+    rows: list[Payload] = [] if payload == () else [values.payload(p.payload) for p in points]
+    return Batch(
+        wire.ids(points),
+        {name: wire.dense(points, name, dimension) for name, dimension in sizes.items()},
+        {} if isinstance(payload, str) else values.columns(rows, payload),
+        tuple(rows) if isinstance(payload, str) else None,
+    )
+
+
+def _chunks(items: Sequence[RowId], size: int) -> Iterator[Sequence[RowId]]:
+    for i in range(0, len(items), size):
+        yield items[i : i + size]

@@ -1,0 +1,347 @@
+"""Counting, faceting and searching, with filters that are exact."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from connectors.errors import PlumblineError, unsupported
+from connectors.filters import Filter, fields_of, matches
+from connectors.model import (
+    ALL,
+    PLAIN,
+    Count,
+    Facet,
+    Hit,
+    Matrix,
+    SearchOptions,
+    Target,
+    VectorField,
+)
+from connectors.qdrant import fields as settings
+from connectors.qdrant import keywords, values, wire
+from connectors.qdrant.describing import FACETED
+from connectors.qdrant.filters import ServerFilter, narrowed, server_filter
+from connectors.qdrant.scanning import Scanning, Scope
+from connectors.qdrant.stubs import pb
+from connectors.qdrant.values import Choice
+
+QUERIES_AT_ONCE: Final = 64
+BYTES_AT_ONCE: Final = 4 * 1024 * 1024
+RECHECKED_AT_MOST: Final = 10
+"""A search whose filter is rechecked here asks for at most this many times k rows."""
+FACET_PAUSE: Final = 0.1
+
+
+class Searching(Scanning):
+    def count(self, t: Target, where: Filter | None = None, *, timeout: float | None = None) -> Count:
+        info = self.info(t, timeout)
+        scope = self.scope(t, info)
+        server = server_filter(where, info.payload_schema)
+        if where is None or server.exact:
+            return Count(self._count(scope, server.filter, timeout))
+        if server.doubt is None:
+            return Count(self._recount(scope, where, server.filter, info, timeout), scanned=True)
+        sure = self._count(scope, narrowed(server, inside=False), timeout)
+        unsure = narrowed(server, inside=True)
+        if not self._count(scope, unsure, timeout):
+            return Count(sure)
+        return Count(sure + self._recount(scope, where, unsure, info, timeout), scanned=True)
+
+    def facet(
+        self,
+        t: Target,
+        field: str,
+        where: Filter | None = None,
+        limit: int = 100,
+        *,
+        timeout: float | None = None,
+    ) -> Facet:
+        """Exact counts. Needs a keyword, integer, bool or uuid index on the field."""
+        at = self.where(t)
+        info = self.info(t, timeout)
+        scope = self.scope(t, info)
+        self._facets(info, field, at)
+        key = values.json_path(field)
+        server = server_filter(where, info.payload_schema)
+        if key is None or not server.exact:
+            raise unsupported(
+                "A facet under this filter would need a scan.", at, "Count the values one by one instead."
+            )
+        request = pb.FacetCounts(collection_name=t.collection, key=key, limit=limit, exact=True)
+        if server.filter is not None:
+            request.filter.CopyFrom(server.filter)
+        request.filter.must.extend(scope.conditions)
+        if (shard := scope.selector()) is not None:
+            request.shard_key_selector.CopyFrom(shard)
+        hits = self._faceted(request, timeout, at)
+        counts = {_name(hit.value): int(hit.count) for hit in hits}
+        rows = self._count(scope, server.filter, timeout)
+        return Facet(counts, self._rest(scope, key, hits, server.filter, timeout), True, rows)
+
+    def search(
+        self,
+        t: Target,
+        field: str,
+        queries: Matrix,
+        k: int,
+        where: Filter | None = None,
+        options: SearchOptions = PLAIN,
+        payload: Choice = ALL,
+        *,
+        timeout: float | None = None,
+    ) -> list[list[Hit]]:
+        """Scores are Qdrant's own: similarity for cosine and dot, distance for euclid and manhattan."""
+        at = self.where(t)
+        info = self.info(t, timeout)
+        scope = self.scope(t, info)
+        (dimension,) = settings.dimensions(info, (field,), at).values()
+        matrix = np.atleast_2d(np.asarray(queries, np.float32))
+        if matrix.shape[1] != dimension:
+            raise PlumblineError(
+                "dimension-mismatch",
+                f"The query has {matrix.shape[1]} dimensions, the field {field!r} has {dimension}.",
+                where=at,
+                hint="Use the encoder that made the collection's vectors.",
+            )
+        if not np.isfinite(matrix).all():
+            raise PlumblineError("usage", "A query vector holds NaN or Inf.", where=at)
+        self._allowed(info, options, at)
+        if k <= 0 or not len(matrix):
+            return [[] for _ in range(len(matrix))]
+        held = next(f for f in settings.vector_fields(info) if f.name == field)
+        server = server_filter(where, info.payload_schema)
+        hits: list[list[Hit]] = []
+        most = self._queries_at_once(dimension, info)
+        for i in range(0, len(matrix), most):
+            some = matrix[i : i + most]
+            hits += self._searched(scope, held, some, k, where, server, options, payload, info, timeout)
+        return hits
+
+    def search_text(
+        self,
+        t: Target,
+        text: str,
+        k: int,
+        where: Filter | None = None,
+        fields: Sequence[str] = (),
+        payload: Choice = ALL,
+        *,
+        timeout: float | None = None,
+    ) -> list[Hit]:
+        """Qdrant's full-text match gives no score. Rows that match are ranked here: each word of the query that a
+        row's text holds counts by its rarity (idf), from exact counts of the server. At most 1,000 rows that hold
+        all words, then rows that hold some, are ranked."""
+        at = self.where(t)
+        info = self.info(t, timeout)
+        scope = self.scope(t, info)
+        indexed = settings.text_fields(info)
+        chosen = [f for f in indexed if not fields or f in fields]
+        missing = [f for f in fields if f not in indexed]
+        if not chosen or missing:
+            lacking = f"{missing[0]!r} has" if missing else "No payload field has"
+            raise unsupported(
+                f"{lacking} no full-text index." if missing else f"{lacking} a full-text index.",
+                at,
+                "Create a text index on the field that holds the words.",
+            )
+        words = keywords.words(text)
+        if not words or k <= 0:
+            return []
+        return keywords.search(self, scope, info, chosen, words, k, where, payload, timeout)
+
+    # Parts
+
+    def _recount(
+        self, scope: Scope, where: Filter, server: Any | None, info: Any, timeout: float | None
+    ) -> int:
+        """Count by reading the rows that the server lets through."""
+        paths = fields_of(where)
+        request = self._scroll(scope, (), paths)
+        if server is not None:
+            request.filter.must.append(pb.Condition(filter=server))
+        at = self.where(scope.name)
+        pages = self._pages(request, None, BYTES_AT_ONCE, None, info, timeout, at)
+        return sum(
+            matches(where, values.payload(p.payload), wire.row_id(p.id)) for points in pages for p in points
+        )
+
+    def _facets(self, info: Any, field: str, at: str) -> None:
+        schema = info.payload_schema.get(field) if field in info.payload_schema else None
+        if schema is None or schema.data_type not in FACETED:
+            held = "none" if schema is None else settings.TYPES.get(schema.data_type, "another")
+            raise unsupported(
+                f"Counting the values of {field!r} needs a keyword, integer, bool or uuid index; it has {held}.",
+                at,
+                "Index the field, or count over a sample.",
+            )
+        if self.since(1, 12, 0) is False:
+            raise unsupported("Facets came with Qdrant 1.12.", at)
+
+    def _faceted(self, request: Any, timeout: float | None, at: str) -> Sequence[Any]:
+        """A segment that is being optimised may lack the index for a moment, up to 1.18 at least: ask again."""
+        deadline = time.monotonic() + self.timeout(timeout)
+        while True:
+            try:
+                left = max(deadline - time.monotonic(), 0.001)
+                return self.get("Points/Facet", request, "FacetResponse", left, at=at).hits
+            except PlumblineError as fault:
+                passing = "No appropriate index" in fault.message
+                if not passing or time.monotonic() + FACET_PAUSE >= deadline:
+                    raise
+                time.sleep(FACET_PAUSE)
+
+    def _rest(
+        self, scope: Scope, key: str, hits: Sequence[Any], where: Any | None, timeout: float | None
+    ) -> int:
+        """Rows with none of the counted values."""
+        texts = [h.value.string_value for h in hits if h.value.WhichOneof("variant") == "string_value"]
+        numbers = [h.value.integer_value for h in hits if h.value.WhichOneof("variant") == "integer_value"]
+        truths = [h.value.bool_value for h in hits if h.value.WhichOneof("variant") == "bool_value"]
+        found: list[Any] = []
+        if texts:
+            found.append(pb.Match(keywords=pb.RepeatedStrings(strings=texts)))
+        if numbers:
+            found.append(pb.Match(integers=pb.RepeatedIntegers(integers=numbers)))
+        found.extend(pb.Match(boolean=truth) for truth in truths)
+        others = pb.Filter(
+            must_not=[pb.Condition(field=pb.FieldCondition(key=key, match=match)) for match in found]
+        )
+        if where is not None:
+            others.must.append(pb.Condition(filter=where))
+        return self._count(scope, others, timeout)
+
+    def _allowed(self, info: Any, options: SearchOptions, at: str) -> None:
+        strict = settings.strict_mode(info)
+        if (
+            options.exact
+            and strict is not None
+            and strict.HasField("search_allow_exact")
+            and not strict.search_allow_exact
+        ):
+            raise PlumblineError(
+                "strict-mode",
+                "The collection's strict mode forbids exact search (search_allow_exact).",
+                where=at,
+                hint="Search through the index, or allow it in the collection's strict mode.",
+            )
+
+    def _queries_at_once(self, dimension: int, info: Any) -> int:
+        most = min(QUERIES_AT_ONCE, max(BYTES_AT_ONCE // (4 * dimension), 1))
+        strict = settings.strict_mode(info)
+        if strict is not None and strict.HasField("search_max_batchsize"):
+            most = max(min(most, int(strict.search_max_batchsize)), 1)
+        return most
+
+    def _searched(
+        self,
+        scope: Scope,
+        field: VectorField,
+        matrix: Matrix,
+        k: int,
+        where: Filter | None,
+        server: ServerFilter,
+        options: SearchOptions,
+        payload: Choice,
+        info: Any,
+        timeout: float | None,
+    ) -> list[list[Hit]]:
+        deadline = time.monotonic() + self.timeout(timeout)
+        recheck = None if where is None or server.exact else where
+        most = k * RECHECKED_AT_MOST
+        limit = k if recheck is None else min(2 * k + 8, most)
+        found: dict[int, list[Hit]] = {}
+        waiting = list(range(len(matrix)))
+        while waiting:
+            left = max(deadline - time.monotonic(), 0.001)
+            answers = self._query(
+                scope, field, matrix[waiting], limit, server, options, payload, recheck, left
+            )
+            short: list[int] = []
+            for i, points in zip(waiting, answers, strict=True):
+                hits = [
+                    _hit(p, field, payload, held)
+                    for p in points
+                    if (held := values.payload(p.payload)) is not None
+                    and (recheck is None or matches(recheck, held, wire.row_id(p.id)))
+                ]
+                found[i] = hits[:k]
+                if recheck is not None and len(hits) < k and len(points) >= limit and limit < most:
+                    short.append(i)
+            waiting, limit = short, min(limit * 4, most)
+        return [found[i] for i in range(len(matrix))]
+
+    def _query(
+        self,
+        scope: Scope,
+        field: VectorField,
+        matrix: Matrix,
+        limit: int,
+        server: ServerFilter,
+        options: SearchOptions,
+        payload: Choice,
+        recheck: Filter | None,
+        timeout: float,
+    ) -> Sequence[Sequence[Any]]:
+        base = pb.QueryPoints(
+            collection_name=scope.name,
+            limit=limit,
+            using=field.name,
+            with_payload=values.selector(payload, fields_of(recheck)),
+            params=_params(options),
+        )
+        if not field.name:
+            base.ClearField("using")
+        if server.filter is not None:
+            base.filter.CopyFrom(server.filter)
+        base.filter.must.extend(scope.conditions)
+        if (shard := scope.selector()) is not None:
+            base.shard_key_selector.CopyFrom(shard)
+        common = base.SerializeToString()
+        request = wire.message("QueryBatchPoints")(collection_name=scope.name)
+        for vector in matrix:
+            query = request.query_points.add()
+            query.MergeFromString(common)
+            query.query.nearest.dense.data = wire.raw(vector)
+        at = self.where(scope.name)
+        answer = self.get("Points/QueryBatch", request, "QueryBatchResponse", timeout, at=at)
+        return [batch.result for batch in answer.result]
+
+
+def _params(options: SearchOptions) -> Any:
+    params = pb.SearchParams()
+    if options.exact:
+        params.exact = True
+    if options.ef is not None:
+        params.hnsw_ef = options.ef
+    if options.rescore is not None:
+        params.quantization.rescore = options.rescore
+    if options.oversampling is not None:
+        params.quantization.oversampling = options.oversampling
+    return params
+
+
+def _hit(point: Any, field: VectorField, payload: Choice, held: Mapping[str, Any]) -> Hit:
+    # A row with NaN in its vector scores NaN, and comes first (up to 1.19, qdrant#9201).
+    score = float(point.score)
+    return Hit(
+        wire.row_id(point.id),
+        math.nan if math.isnan(score) else score,
+        field.score_kind,
+        values.chosen(dict(held), payload),
+    )
+
+
+def _name(value: Any) -> str:
+    """A facet's value as a key of JSON."""
+    match value.WhichOneof("variant"):
+        case "bool_value":
+            return "true" if value.bool_value else "false"
+        case "integer_value":
+            return str(value.integer_value)
+        case _:
+            return value.string_value
