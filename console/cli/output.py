@@ -147,6 +147,14 @@ def _written_out(c: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def sentence(error: Mapping[str, str], at: str = "") -> str:
+    """An error as one line: where, what happened, what to do, and its code."""
+    place = error["where"] if at in ("", error["where"]) or not error["where"] else f"{at} ({error['where']})"
+    told = error["message"] if error["message"].endswith((".", "?", "!", "…")) else f"{error['message']}."
+    parts = (f"{place or at}:" if place or at else "", told, error["hint"], f"[{error['code']}]")
+    return printable(" ".join(p for p in parts if p))
+
+
 def width_of(text: str) -> int:
     """Columns that a text takes on a terminal."""
     if text.isascii():

@@ -157,8 +157,17 @@ def build() -> Parser:
     command("settings", "each setting with where it came from")
 
     store = command("store", "the host of an embedded store; it is started by itself")
-    store.add_argument("--path", metavar="FOLDER", help="the store's folder (default: the demo's)")
     store.add_argument("action", nargs="?", choices=("run", "state", "stop"), default="run")
+    which = store.add_mutually_exclusive_group()
+    which.add_argument("--path", metavar="FOLDER", help="the store's folder (default: the demo's)")
+    which.add_argument("--connection", metavar="NAME", help="the store of this connection")
+    store.add_argument(
+        "--idle",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="end after this long without a call (0: never)",
+    )
     return parser
 
 

@@ -35,7 +35,7 @@ _EXTRAS: Final = {
     "plotly": "console",
     "starlette": "console",
     "uvicorn": "console",
-    "PIL": "console",
+    "PIL": "clip",
     "torch": "clip",
     "torchvision": "clip",
     "open_clip": "clip",
