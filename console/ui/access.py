@@ -38,7 +38,7 @@ def _client() -> str | None:
     import streamlit as st
 
     address = st.context.ip_address
-    return str(address) if address else None
+    return address if isinstance(address, str) and address else None
 
 
 def _is_local(address: str | None) -> bool:

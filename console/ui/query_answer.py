@@ -10,8 +10,8 @@ from typing import Final, Literal
 import streamlit as st
 
 from connectors.errors import PlumblineError
+from console import search
 from console.search import HitRow, QueryAnswer, QueryRequest, Side, show
-from console.search.run import run
 from console.settings import Address
 from console.ui import hit_details, panels, pictures, query_state, session, words
 from console.ui.grid import Card, grid
@@ -43,7 +43,7 @@ def ask(request: QueryRequest) -> Drawn:
         return held
     began = time.perf_counter()
     with st.skeleton(height=360), st.spinner(_doing(request), show_time=True):
-        answer = run(session.workspace(), request)
+        answer = search.run(session.workspace(), request)
         made = tuple(pictures.thumbnails([h.image for h in answer.hits]))
     seconds = time.perf_counter() - began
     drawn = Drawn(request, turn, answer, made, f"{time.time_ns()}", seconds)

@@ -68,7 +68,7 @@ def _asking() -> PlumblineError | None:
     return fault
 
 
-def _picture() -> PlumblineError | None:
+def _picture() -> PlumblineError | None:  # noqa: RET503
     turn = st.session_state.get("query.turn", 0)
     given = st.file_uploader("Search with a picture", type=PICTURES, key=f"q.upload.{turn}")
     st.caption("It is kept for 7 days on this machine, so that a link to the query still works.")
@@ -85,7 +85,7 @@ def _picture() -> PlumblineError | None:
     st.rerun()
 
 
-def _row_or_vector() -> PlumblineError | None:
+def _row_or_vector() -> PlumblineError | None:  # noqa: RET503
     st.text_input(
         "Like this row",
         key="q.row",

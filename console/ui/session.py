@@ -24,6 +24,14 @@ def workspace() -> Workspace:
         return _OPEN["one"]
 
 
+def adopt(given: Workspace) -> None:
+    """Use this workspace from now on, in place of the one that was open."""
+    close()
+    with _LOCK:
+        _OPEN["one"] = given
+        _GENERATION[0] += 1
+
+
 def generation() -> int:
     """Grows each time the settings are read again: what was cached before is stale."""
     return _GENERATION[0]
