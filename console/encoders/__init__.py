@@ -15,7 +15,8 @@ Importing this loads neither torch nor Pillow; both come when an encoder or a pi
     Encoder.encode_images(pictures) -> (n, d) float32      PIL images or encoded bytes (decoded in threads)
     .name .fingerprint .dimension .normalizes .modalities .tags .context_length .device .precision .notes
 
-    console.encoders.images:     decode(data, limits, where) -> PIL RGB;  ImageStore(settings, home)
+    console.encoders.images:     decode(data, limits, where) -> PIL RGB;  thumbnail(picture, side) -> JPEG bytes
+    console.encoders.sources:    ImageStore(settings.images, roots=[...])
         .read(reference) -> bytes   .open(reference) -> PIL RGB   .thumbnail(reference, side) -> JPEG bytes
         a reference is a local path inside a root, http(s) on a configured host, a data URI or base64
 
