@@ -5,6 +5,7 @@ Importing this loads neither an encoder nor a database's client.
 
 from console.search.answer import EncoderUsed, FusedFrom, HitRow, QueryAnswer, Side, Timings, VersionMix
 from console.search.request import QueryRequest, RowPart, Upload
+from console.search.run import run
 
 __all__ = [
     "EncoderUsed",
@@ -17,4 +18,5 @@ __all__ = [
     "Timings",
     "Upload",
     "VersionMix",
+    "run",
 ]

@@ -116,7 +116,9 @@ class QueryRequest:
             ("row", self.row),
             ("vector", self.vector),
         )
-        near = tuple(part for part, value in held if value is not None) if "vector" in self.legs else ()
+        near: tuple[Part, ...] = ()
+        if "vector" in self.legs:
+            near = tuple(part for part, value in held if value is not None)
         return (*near, "keyword") if "keyword" in self.legs else near
 
     def check(self) -> QueryRequest:

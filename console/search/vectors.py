@@ -110,7 +110,9 @@ def _text(text: str, where: str) -> list[float]:
     if text[0] in "[{":
         return _json(text, where)
     out: list[float] = []
-    for word in re.split(r"[\s,;]+", text.strip(",; \t\r\n"), maxsplit=LONGEST_VECTOR + 1):
+    for word in re.split(r"[\s,;]+", text.strip(",; \t\r\n"), maxsplit=LONGEST_VECTOR + 1)[
+        : LONGEST_VECTOR + 1
+    ]:
         try:
             out.append(float(word))
         except ValueError:
