@@ -10,7 +10,7 @@ from connectors.errors import PlumblineError
 from console import catalogue
 from console.catalogue import ConnectionState, Described, Listed
 from console.cli.context import Context
-from console.cli.output import pairs, printable, shown, table
+from console.cli.output import pairs, printable, sentence, shown, table
 from console.settings import Address
 
 _NONE = "No connection is configured. `plumbline demo` makes one; see `plumbline settings` for your own."
@@ -176,6 +176,4 @@ def _faults(places: Any) -> Iterator[str]:
     for name, error in places:
         if error is not None:
             yield ""
-            where = error["where"]
-            at = name if where in ("", name) else f"{name} ({where})"
-            yield printable(f"{at}: {error['message']} {error['hint']} [{error['code']}]".replace("  ", " "))
+            yield sentence(error, name)

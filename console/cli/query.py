@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.errors import PlumblineError
 from console.cli.context import Context
-from console.cli.output import pairs, printable, shown, table
+from console.cli.output import pairs, printable, sentence, shown, table
 from console.settings import parse_address
 
 if TYPE_CHECKING:
@@ -87,8 +87,7 @@ def _lines(answer: QueryAnswer) -> Iterator[str]:
 def _side(side: Side) -> Iterator[str]:
     yield str(side.address)
     if side.error is not None:
-        error = side.error
-        yield printable(f"  {error.message} {error.hint} [{error.code}]".replace("  [", " ["))
+        yield f"  {sentence(side.error.to_json())}"
         return
     held: list[tuple[str, Any]] = []
     if side.encoder is not None:

@@ -160,10 +160,8 @@ def _tell(fault: PlumblineError, context: Context, cause: BaseException | None =
     error = {key: redact(text, secrets) for key, text in fault.to_json().items()}
     if out.json:
         output.write_json({"error": error})
-    place = f"{error['where']}: " if error["where"] not in ("", "plumbline") else ""
-    _say(
-        f"plumbline: {place}{error['message']}{' ' if error['hint'] else ''}{error['hint']} [{error['code']}]"
-    )
+    placed = error if error["where"] != "plumbline" else {**error, "where": ""}
+    _say(f"plumbline: {output.sentence(placed)}")
     if out.verbose:
         import traceback
 

@@ -1,0 +1,92 @@
+"""The command line as a program, in a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HOUSE = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Shell:
+    """Runs `plumbline` as a process of its own, with a PLUMBLINE_HOME of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.cwd = folder / "work"
+        self.home = folder / "home"
+        self.cwd.mkdir()
+        self.home.mkdir()
+        self.egress = folder / "egress.txt"
+
+    def environ(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        held = {k: v for k, v in os.environ.items() if not k.startswith("PLUMBLINE_")}
+        return {
+            **held,
+            "PYTHONPATH": str(HOUSE / "deploy"),
+            "PLUMBLINE_HOME": str(self.home),
+            "PLUMBLINETEST_EGRESS": str(self.egress),
+            "COLUMNS": "80",
+            **(more or {}),
+        }
+
+    def start(
+        self, *words: str, environ: Mapping[str, str] | None = None, **more: Any
+    ) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "plumbline", *words],
+            cwd=self.cwd,
+            env=self.environ(environ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **more,
+        )
+
+    def __call__(self, *words: str, environ: Mapping[str, str] | None = None, text: str = "") -> Ran:
+        ran = subprocess.run(
+            [sys.executable, "-m", "plumbline", *words],
+            cwd=self.cwd,
+            env=self.environ(environ),
+            input=text.encode(),
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+        return Ran(ran.returncode, ran.stdout.decode(), ran.stderr.decode())
+
+    def secret(self, text: str) -> Path:
+        file = self.cwd / ".streamlit" / "secrets.toml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+        file.chmod(0o600)
+        return file
+
+    def plain(self, text: str) -> Path:
+        file = self.cwd / "plumbline.toml"
+        file.write_text(text)
+        return file
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    held = Shell(tmp_path)
+    yield held
+    assert not held.egress.exists(), held.egress.read_text()
