@@ -9,7 +9,7 @@ from connectors.qdrant.host.protos import pb
 from connectors.qdrant.host.refused import missing
 from connectors.qdrant.host.store import Store
 
-_GREEN = 1
+_GREEN, _YELLOW = 1, 2
 
 
 class Collections:
@@ -23,7 +23,7 @@ class Collections:
         info = shard.read(lambda e: e.info())
         answer = pb.GetCollectionInfoResponse()
         result = answer.result
-        result.status = _GREEN
+        result.status = _YELLOW if shard.building else _GREEN
         result.optimizer_status.ok = True
         result.segments_count = info.segments_count
         result.points_count = info.points_count
@@ -54,12 +54,7 @@ class Collections:
             changed = pb.CollectionConfig()
             changed.CopyFrom(shard.config)
             schema.update(changed, request)
-            held, shard.config = shard.config, changed
-            try:
-                shard.save_config()
-            except BaseException:
-                shard.config = held
-                raise
+            shard.reconfigure(changed)
         return pb.CollectionOperationResponse(result=True)
 
     def Delete(self, request: Any) -> Any:

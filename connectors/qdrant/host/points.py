@@ -17,6 +17,7 @@ from connectors.qdrant.host.values import from_fields, point_id
 _COMPLETED: Final = 2
 _MODES: Final = (edge.UpdateMode.Upsert, edge.UpdateMode.InsertOnly, edge.UpdateMode.UpdateOnly)
 _ROWS_AT_ONCE: Final = 2_000
+_BYTES_AT_ONCE: Final = 4 * 1024 * 1024
 _DEFAULT_LIMIT: Final = 10
 _DISTANCES: Final = schema.DISTANCES
 
@@ -32,7 +33,7 @@ class Points(queries.Queries):
     # Writes
 
     def Upsert(self, request: Any) -> Any:
-        shard = self._store.shard(request.collection_name)
+        shard = self._store.asked(request, writes=True)
         self._upsert(shard, request.points, request)
         return _done()
 
@@ -45,13 +46,13 @@ class Points(queries.Queries):
             (point_id(p.id), vectors.read_all(p.vectors, shard.specs), from_fields(p.payload)) for p in given
         ]
         with shard.writing():
-            for part, size in _parts(shard, rows):
+            for part, size in _parts(rows):
                 points = [edge.Point(i, v, p) for i, v, p in part]
                 adds = 0 if mode == edge.UpdateMode.UpdateOnly else len({i for i, _, _ in part})
                 shard.write(Op.upsert_points(points, condition, mode), adds=adds, size=size)
 
     def UpdateVectors(self, request: Any) -> Any:
-        shard = self._store.shard(request.collection_name)
+        shard = self._store.asked(request, writes=True)
         condition = filters.field(request, "update_filter")
         self._update_vectors(shard, request.points, condition)
         return _done()
@@ -61,12 +62,12 @@ class Points(queries.Queries):
         if any(not v for _, v, _ in rows):
             raise invalid("Validation error in body: [points.vector: must specify vectors to update]")
         with shard.writing():
-            for part, size in _parts(shard, rows):
+            for part, size in _parts(rows):
                 held = [edge.PointVectors(i, v) for i, v, _ in part]
                 shard.write(Op.update_vectors(held, condition), size=size)
 
     def Delete(self, request: Any) -> Any:
-        self._delete(self._store.shard(request.collection_name), request.points)
+        self._delete(self._store.asked(request, writes=True), request.points)
         return _done()
 
     def _delete(self, shard: Shard, selector: Any) -> None:
@@ -77,7 +78,7 @@ class Points(queries.Queries):
             shard.write(Op.delete_points_by_filter(chosen), removes=None)
 
     def DeleteVectors(self, request: Any) -> Any:
-        shard = self._store.shard(request.collection_name)
+        shard = self._store.asked(request, writes=True)
         self._delete_vectors(shard, request.points_selector, list(request.vectors.names))
         return _done()
 
@@ -101,7 +102,7 @@ class Points(queries.Queries):
         return _done()
 
     def _set_payload(self, request: Any, given: Any, how: str) -> None:
-        shard = self._store.shard(request.collection_name)
+        shard = self._store.asked(request, writes=True)
         ids, chosen = _selected(given.points_selector)
         key = given.key if given.HasField("key") else None
         payload = from_fields(given.payload)
@@ -115,7 +116,7 @@ class Points(queries.Queries):
         return _done()
 
     def _delete_payload(self, request: Any, given: Any) -> None:
-        shard = self._store.shard(request.collection_name)
+        shard = self._store.asked(request, writes=True)
         ids, chosen = _selected(given.points_selector)
         keys = list(given.keys)
         shard.write(
@@ -127,12 +128,12 @@ class Points(queries.Queries):
         return _done()
 
     def _clear_payload(self, request: Any, selector: Any) -> None:
-        shard = self._store.shard(request.collection_name)
+        shard = self._store.asked(request, writes=True)
         ids, chosen = _selected(selector)
         shard.write(Op.clear_payload(ids) if ids is not None else Op.clear_payload_by_filter(chosen))
 
     def UpdateBatch(self, request: Any) -> Any:
-        shard = self._store.shard(request.collection_name)
+        shard = self._store.asked(request, writes=True)
         with shard.writing():
             for operation in request.operations:
                 self._one_of_batch(shard, request, operation)
@@ -167,17 +168,17 @@ class Points(queries.Queries):
     # The schema of a collection
 
     def CreateFieldIndex(self, request: Any) -> Any:
-        shard = self._store.shard(request.collection_name)
+        shard = self._store.asked(request, writes=True)
         shard.write(Op.create_field_index(request.field_name, payload_index.read(request)))
         return _done()
 
     def DeleteFieldIndex(self, request: Any) -> Any:
-        shard = self._store.shard(request.collection_name)
+        shard = self._store.asked(request, writes=True)
         shard.write(Op.delete_field_index(request.field_name))
         return _done()
 
     def CreateVectorName(self, request: Any) -> Any:
-        shard = self._store.shard(request.collection_name)
+        shard = self._store.asked(request, writes=True)
         name = request.vector_name
         with shard.writing():
             if name in shard.specs:
@@ -207,7 +208,7 @@ class Points(queries.Queries):
         return _done()
 
     def DeleteVectorName(self, request: Any) -> Any:
-        shard = self._store.shard(request.collection_name)
+        shard = self._store.asked(request, writes=True)
         name = request.vector_name
         with shard.writing():
             vectors.spec_of(shard.specs, name)
@@ -227,7 +228,7 @@ class Points(queries.Queries):
     # Plain reads
 
     def Get(self, request: Any) -> Any:
-        shard = self._store.shard(request.collection_name)
+        shard = self._store.asked(request)
         ids = [point_id(i) for i in request.ids]
         payload, wanted = _payload(request), _vectors(request, shard)
         answer = pb.GetResponse()
@@ -236,7 +237,7 @@ class Points(queries.Queries):
         return answer
 
     def Scroll(self, request: Any) -> Any:
-        shard = self._store.shard(request.collection_name)
+        shard = self._store.asked(request)
         limit = request.limit if request.HasField("limit") else _DEFAULT_LIMIT
         if limit == 0:
             raise invalid("Validation error in body: [limit: value 0 invalid, must be 1 or larger]")
@@ -262,14 +263,14 @@ class Points(queries.Queries):
         return answer
 
     def Count(self, request: Any) -> Any:
-        shard = self._store.shard(request.collection_name)
+        shard = self._store.asked(request)
         exact = request.exact if request.HasField("exact") else True
         return pb.CountResponse(
             result=pb.CountResult(count=shard.count(filters.field(request, "filter"), exact))
         )
 
     def Facet(self, request: Any) -> Any:
-        shard = self._store.shard(request.collection_name)
+        shard = self._store.asked(request)
         asked = edge.FacetRequest(
             request.key,
             request.limit if request.HasField("limit") else _DEFAULT_LIMIT,
@@ -301,13 +302,13 @@ def _mode(request: Any) -> Any:
     return _MODES[request.update_mode]
 
 
-def _parts(shard: Shard, rows: list[Any]) -> Iterator[tuple[list[Any], int]]:
-    """Rows in parts of at most one indexing step, each with the bytes of its vectors."""
+def _parts(rows: list[Any]) -> Iterator[tuple[list[Any], int]]:
+    """Rows in parts that hold the engine for well under 0.5 s, each with the bytes of its vectors."""
     part: list[Any] = []
     size = 0
     for row in rows:
         held = vectors.size_in_bytes(row[1])
-        if part and (size + held > shard.step or len(part) == _ROWS_AT_ONCE):
+        if part and (size + held > _BYTES_AT_ONCE or len(part) == _ROWS_AT_ONCE):
             yield part, size
             part, size = [], 0
         part.append(row)

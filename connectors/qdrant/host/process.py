@@ -8,7 +8,6 @@ import json
 import os
 import secrets
 import signal
-import sys
 import threading
 import time
 from pathlib import Path
@@ -17,8 +16,6 @@ from typing import Any, Final
 from connectors.qdrant.host import door
 
 TICK: Final = 0.5
-QUIET: Final = 5.0
-"""Seconds without a write after which a collection's log is shortened."""
 STOP_SECONDS: Final = 30.0
 
 
@@ -71,10 +68,7 @@ def _serve(root: Path, idle_seconds: float, tell: Any) -> int:
         while not stop.wait(TICK):
             if idle_seconds and service.idle > idle_seconds:
                 break
-            try:
-                store.settle(QUIET)
-            except BaseException as fault:  # noqa: BLE001 - the engine's panics are no Exception
-                print(f"settling: {fault}", file=sys.stderr, flush=True)
+            store.tend()
     finally:
         (root / door.HOST).unlink(missing_ok=True)
         server.stop(grace=STOP_SECONDS).wait()

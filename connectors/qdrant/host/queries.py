@@ -288,7 +288,7 @@ class Queries:
         return answer
 
     def _query(self, request: Any) -> list[Any]:
-        shard = self._store.shard(request.collection_name)
+        shard = self._store.asked(request)
         limit = request.limit if request.HasField("limit") else _DEFAULT_LIMIT
         if limit == 0:
             raise invalid("Validation error in body: [limit: value 0 invalid, must be 1 or larger]")
@@ -322,7 +322,7 @@ class Queries:
         return answer
 
     def _search(self, request: Any) -> list[Any]:
-        shard = self._store.shard(request.collection_name)
+        shard = self._store.asked(request)
         if request.limit == 0:
             raise invalid("Validation error in body: [limit: value 0 invalid, must be 1 or larger]")
         using = request.vector_name if request.HasField("vector_name") else ""

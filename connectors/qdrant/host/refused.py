@@ -15,11 +15,18 @@ MARK: Final = "plumbline-code"
 class Refused(Exception):
     """A call that ends with a gRPC status. `mark` is sent in the trailing metadata `plumbline-code`."""
 
-    def __init__(self, code: grpc.StatusCode, text: str, mark: str | None = None) -> None:
+    def __init__(
+        self,
+        code: grpc.StatusCode,
+        text: str,
+        mark: str | None = None,
+        metadata: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         super().__init__(text)
         self.code = code
         self.text = text
         self.mark = mark
+        self.metadata = ((MARK, mark), *metadata) if mark is not None else metadata
 
 
 def wrong(text: str) -> Refused:

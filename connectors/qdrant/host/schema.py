@@ -7,7 +7,7 @@ from typing import Any, Final
 import qdrant_edge as edge
 
 from connectors.qdrant.host.protos import pb
-from connectors.qdrant.host.refused import Refused, invalid, unserved
+from connectors.qdrant.host.refused import invalid, unserved
 from connectors.qdrant.host.vectors import VectorSpec
 
 DISTANCES: Final = {
@@ -22,13 +22,6 @@ DATATYPES: Final = {
     3: edge.VectorStorageDatatype.Float16,
 }
 _FLOAT_BYTES: Final = 4
-
-SEGMENT_KB: Final = 4_000
-"""Segments stay below this: an engine call that builds an index over more would hold every other call up."""
-INDEX_FROM_KB: Final = 100
-NEVER_MERGE: Final = 100_000
-"""As `default_segment_number`: merging would rebuild the index of two full segments in one call."""
-NO_VACUUM: Final = 1.0
 
 LONGEST_NAME: Final = 255
 _FORBIDDEN: Final = frozenset('<>:"/\\|?*\0\x1f')
@@ -137,19 +130,24 @@ def row_bytes(config: Any) -> int:
 
 
 def for_engine(config: Any) -> edge.EdgeConfig:
-    hnsw = config.hnsw_config
-    indexed = config.optimizer_config.indexing_threshold != 0
+    """The engine's configuration. Its optimizer settings work in the builder only: see `builder`."""
+    given = config.optimizer_config
+
+    def pick(name: str) -> Any:
+        return getattr(given, name) if given.HasField(name) else None
+
     return edge.EdgeConfig(
         vectors={name: _dense(p) for name, p in dense_params(config).items()},
         sparse_vectors={name: _sparse(p) for name, p in sparse_params(config).items()},
         on_disk_payload=config.params.on_disk_payload,
-        hnsw_config=_hnsw(hnsw),
+        hnsw_config=_hnsw(config.hnsw_config),
         quantization_config=_quantization(config) if config.HasField("quantization_config") else None,
         optimizers=edge.EdgeOptimizersConfig(
-            deleted_threshold=NO_VACUUM,
-            default_segment_number=NEVER_MERGE,
-            max_segment_size=SEGMENT_KB,
-            indexing_threshold=INDEX_FROM_KB if indexed else 0,
+            deleted_threshold=pick("deleted_threshold"),
+            vacuum_min_vector_number=pick("vacuum_min_vector_number"),
+            default_segment_number=pick("default_segment_number"),
+            max_segment_size=pick("max_segment_size"),
+            indexing_threshold=pick("indexing_threshold"),
         ),
     )
 
@@ -240,15 +238,3 @@ def _quantization(owner: Any) -> Any:
             )
         case _:
             raise unserved(f"{kind} quantization")
-
-
-__all__ = [
-    "Refused",
-    "check_name",
-    "dense_params",
-    "for_engine",
-    "from_request",
-    "row_bytes",
-    "specs",
-    "update",
-]

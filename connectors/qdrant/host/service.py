@@ -17,7 +17,7 @@ import grpc
 from connectors.qdrant.host.collections import Collections
 from connectors.qdrant.host.points import Points
 from connectors.qdrant.host.protos import METHODS, Method, pb
-from connectors.qdrant.host.refused import MARK, Refused, translate
+from connectors.qdrant.host.refused import Refused, translate
 from connectors.qdrant.host.store import Store
 
 ENGINE: Final = version("qdrant-edge-py")
@@ -42,14 +42,18 @@ class Health:
 
 
 class Service:
-    """Handlers of every method. `key` None asks for none (tests only)."""
+    """Handlers of every method. `key` None asks for none, and `open_health` leaves the health check open to
+    everybody, as a server does: both are for tests."""
 
-    def __init__(self, store: Store, key: str | None, around: Around | None = None) -> None:
+    def __init__(
+        self, store: Store, key: str | None, around: Around | None = None, open_health: bool = False
+    ) -> None:
         self.store = store
         self.last_call = time.monotonic()
         self._running = 0
         self._key = key.encode() if key is not None else None
         self._around = around
+        self._open = "/qdrant.Qdrant/HealthCheck" if open_health else None
         self._lock = threading.Lock()
         self._rooms: dict[str, Any] = {
             "qdrant.Qdrant": Health(),
@@ -91,22 +95,20 @@ class Service:
     def _answer(self, method: Method, call: Call, request: Any, context: grpc.ServicerContext) -> Any:
         started = time.perf_counter()
         try:
-            self._admit(context)
-            if self._around is None:
-                answer = call(request)
-            else:
-                answer = self._around(method, request, context, call)
-        except BaseException as fault:  # noqa: BLE001 - the engine's panics are no Exception
+            if method.path != self._open:
+                self._admit(context)
+            around = self._around
+            answer = call(request) if around is None else around(method, request, context, call)
+        except BaseException as fault:
             refused = translate(fault)
             if refused.code is grpc.StatusCode.INTERNAL and not isinstance(fault, Refused):
                 traceback.print_exception(fault, file=sys.stderr)
-            if refused.mark is not None:
-                context.set_trailing_metadata(((MARK, refused.mark),))
-        else:
-            if "time" in answer.DESCRIPTOR.fields_by_name:
-                answer.time = time.perf_counter() - started
-            return answer
-        context.abort(refused.code, refused.text)
+            context.set_trailing_metadata(refused.metadata)
+            context.abort(refused.code, refused.text)
+            raise
+        if "time" in answer.DESCRIPTOR.fields_by_name:
+            answer.time = time.perf_counter() - started
+        return answer
 
     def _admit(self, context: grpc.ServicerContext) -> None:
         if self._key is None:

@@ -98,6 +98,10 @@ class Sidecar:
         replace(self._folder / CLOSED, json.dumps({"rows": rows, "files": files}).encode())
         self.release()
 
+    def moved(self, data: Path) -> None:
+        """The collection lies in another folder now."""
+        self._data = data
+
     def release(self) -> None:
         if self._handle is not None:
             os.close(self._handle)

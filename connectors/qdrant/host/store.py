@@ -72,7 +72,7 @@ class Store:
         try:
             shard = Shard.load(folder)
         except ValueError as fault:
-            print(f"{folder}: {fault}", file=sys.stderr, flush=True)
+            sys.stderr.write(f"{folder}: {fault}\n")
             self._broken[folder.name] = str(fault)
         else:
             self._shards[shard.name] = shard
@@ -100,6 +100,12 @@ class Store:
             if self._aliases_fault is not None:
                 raise damaged(name, self._aliases_fault)
         raise missing(f"Collection `{name}` doesn't exist!")
+
+    def asked(self, request: Any, writes: bool = False) -> Shard:
+        """The collection that a request names, once its strict mode lets the request through."""
+        shard = self.shard(request.collection_name)
+        shard.admit(request, writes)
+        return shard
 
     def shards(self) -> list[Shard]:
         with self.lock:
@@ -184,14 +190,18 @@ class Store:
 
     # The whole store
 
-    def settle(self, quiet: float) -> None:
+    def tend(self) -> None:
+        """What is to be done between the calls; one collection's fault does not keep the others from it."""
         for shard in self.shards():
-            shard.settle(quiet)
+            try:
+                shard.tend()
+            except BaseException as fault:
+                sys.stderr.write(f"tending {shard.name!r}: {fault}\n")
 
     def close(self) -> None:
         """Close every collection cleanly; one that can't be does not keep the others from it."""
         for shard in self.shards():
             try:
                 shard.close()
-            except BaseException as fault:  # noqa: BLE001 - the engine panics with a BaseException
-                print(f"closing {shard.name!r}: {fault}", file=sys.stderr, flush=True)
+            except BaseException as fault:
+                sys.stderr.write(f"closing {shard.name!r}: {fault}\n")
