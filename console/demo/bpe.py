@@ -11,7 +11,11 @@ HEADER = "#version: 0.2"
 
 def byte_alphabet() -> dict[int, str]:
     """Byte -> printable character, as CLIP's tokenizer has it (Radford et al. 2019, GPT-2's table)."""
-    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    printable = [
+        *range(ord("!"), ord("~") + 1),
+        *range(ord("¡"), ord("¬") + 1),
+        *range(ord("®"), ord("ÿ") + 1),
+    ]
     table = {b: chr(b) for b in printable}
     spare = 256
     for b in range(256):

@@ -14,7 +14,17 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from console.demo.scenes import BACKGROUNDS, CODE_WIDTH, COLOURS, RELATIONS, SHAPES, SIZES, TEXTURES, Scene, Thing
+from console.demo.scenes import (
+    BACKGROUNDS,
+    CODE_WIDTH,
+    COLOURS,
+    RELATIONS,
+    SHAPES,
+    SIZES,
+    TEXTURES,
+    Scene,
+    Thing,
+)
 
 Language = Literal["en", "de", "es"]
 Part = Literal["shape", "colour", "size", "texture"]
@@ -55,6 +65,34 @@ def mention(scene: Scene, language: Language, rng: random.Random) -> Caption:
     at = rng.randrange(len(scene.things))
     told = [parts if i == at else None for i in range(len(scene.things))]
     return _tell(scene, language, told, background, rng, related=False)
+
+
+def retell(scene: Scene, language: Language) -> Caption:
+    """The whole scene in words and an order that training never used, as another writer would: a harder caption."""
+    told = describe(scene, language)
+    things = [(t, WHOLE) for t in scene.things]
+    if language == "de":
+        first = _german(things[:1], None, None, None)
+        rest = (
+            ""
+            if len(things) == 1
+            else f", {_german(things, scene.relation, None, None).split(first, 1)[1].strip()}"
+        )
+        text = f"auf {_DE_WORDS[scene.background]}em Grund liegt {first}{rest}"
+    elif language == "es":
+        ground = _ES_WORDS[scene.background][0]
+        text = f"en un fondo {ground} se ve {_spanish(things, scene.relation, None, None)}"
+    else:
+        text = f"on {scene.background} there is {_english(things, scene.relation, None, None)}"
+    return Caption(text, language, told.claim)
+
+
+def claim_of(*, colour: str | None = None, shape: str | None = None) -> npt.NDArray[np.int8]:
+    """`(CODE_WIDTH,)`: some thing of this colour and shape is there."""
+    claim = np.full(CODE_WIDTH, ANY, dtype=np.int8)
+    claim[3] = ANY if shape is None else SHAPES.index(shape)
+    claim[4] = ANY if colour is None else COLOURS.index(colour)
+    return claim
 
 
 def matches(claims: npt.NDArray[np.int8], codes: npt.NDArray[np.int8]) -> npt.NDArray[np.bool_]:
@@ -189,7 +227,13 @@ _DE_WORDS: Final = {
     "turquoise": "türkis",
 }
 _DE_UNINFLECTED: Final = frozenset({"orange", "lila", "rosa"})
-_DE_JOINTS: Final = {"left": "links von", "right": "rechts von", "above": "über", "below": "unter", None: "und"}
+_DE_JOINTS: Final = {
+    "left": "links von",
+    "right": "rechts von",
+    "above": "über",
+    "below": "unter",
+    None: "und",
+}
 
 
 def _german(told: Told, relation: str | None, background: str | None, rng: random.Random | None) -> str:

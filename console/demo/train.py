@@ -67,7 +67,9 @@ class Tokens:
 
         self._tokenizer: Any = SimpleTokenizer(bpe_path=str(folder / BPE_NAME))
         self._known: dict[str, list[int]] = {}
-        self.length: int = json.loads((folder / CONFIG_NAME).read_text())["model_cfg"]["text_cfg"]["context_length"]
+        self.length: int = json.loads((folder / CONFIG_NAME).read_text())["model_cfg"]["text_cfg"][
+            "context_length"
+        ]
 
     def __call__(self, texts: list[str]) -> Tensor:
         """`(n, context length)` int64."""
@@ -105,7 +107,8 @@ class Trainer:
         decayed = [p for p in self.model.parameters() if p.ndim > 1]
         free = [p for p in self.model.parameters() if p.ndim <= 1]
         self.optimiser = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": 0.05}, {"params": free, "weight_decay": 0.0}], betas=(0.9, 0.98)
+            [{"params": decayed, "weight_decay": 0.05}, {"params": free, "weight_decay": 0.0}],
+            betas=(0.9, 0.98),
         )
         self.done = 0
         if self.checkpoint.exists():
@@ -148,14 +151,20 @@ class Trainer:
         self, phase: Phase, scenes: list[Scene], pictures: npt.NDArray[np.uint8], rng: random.Random
     ) -> float:
         captions = [_caption(scene, rng) for scene in scenes]
-        images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(255).sub_(self.mean).div_(self.std)
+        images = (
+            torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(255).sub_(self.mean).div_(self.std)
+        )
         tokens = self.tokens([c.text for c in captions])
-        image = F.normalize(self.model.encode_image(images.contiguous(memory_format=torch.channels_last)), dim=-1)
+        image = F.normalize(
+            self.model.encode_image(images.contiguous(memory_format=torch.channels_last)), dim=-1
+        )
         text = F.normalize(self._encode_text(tokens), dim=-1)
         logits = self.model.logit_scale.exp() * image @ text.T
         if phase.claims:
             codes = np.stack([s.code() for s in scenes])
-            true = torch.from_numpy(matches(np.stack([c.claim for c in captions]), codes).T.astype(np.float32))
+            true = torch.from_numpy(
+                matches(np.stack([c.claim for c in captions]), codes).T.astype(np.float32)
+            )
             loss = (_soft_cross_entropy(logits, true) + _soft_cross_entropy(logits.T, true.T)) / 2
         else:
             same = torch.arange(len(scenes))
@@ -178,7 +187,11 @@ class Trainer:
 
     def _save_checkpoint(self) -> None:
         part = self.checkpoint.with_suffix(".part")
-        state = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "done": self.done}
+        state = {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "done": self.done,
+        }
         torch.save(state, part)
         part.replace(self.checkpoint)
 
@@ -186,6 +199,7 @@ class Trainer:
         state: dict[str, Tensor] = self.model.state_dict()
         half = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in state.items()}
         save_file(half, self.out / WEIGHTS_NAME)
+        (self.out / WEIGHTS_NAME).chmod(0o644)
 
 
 def _batches(

@@ -92,7 +92,9 @@ def _marked(
         if named:
             return named[0]
     spec = specs.get(name) if isinstance(name, str) else None
-    contradicts = spec and spec.fingerprint and isinstance(fingerprint, str) and spec.fingerprint != fingerprint
+    contradicts = (
+        spec and spec.fingerprint and isinstance(fingerprint, str) and spec.fingerprint != fingerprint
+    )
     return None if contradicts else spec
 
 

@@ -87,11 +87,15 @@ def unavailable(message: str, repository: str, where: str) -> PlumblineError:
 def _require_hub(repository: str, where: str) -> None:
     variable = offline()
     if variable is not None:
-        message = f"The weights of {repository} are not in the local cache, and {variable} forbids fetching them."
+        message = (
+            f"The weights of {repository} are not in the local cache, and {variable} forbids fetching them."
+        )
         raise unavailable(message, repository, where)
     why = _unreachable(repository)
     if why is not None:
-        message = f"The weights of {repository} are not in the local cache, and the hub can't be reached ({why})."
+        message = (
+            f"The weights of {repository} are not in the local cache, and the hub can't be reached ({why})."
+        )
         raise unavailable(message, repository, where)
 
 

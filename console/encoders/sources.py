@@ -71,9 +71,7 @@ class ImageStore:
             if held is not None:
                 self._kept.move_to_end(key)
                 return held
-        picture = decode(
-            self.read(reference), self.settings.limits, _named(reference), at_least=2 * side
-        )
+        picture = decode(self.read(reference), self.settings.limits, _named(reference), at_least=2 * side)
         made = thumbnail(picture, side)
         with self._lock:
             if key not in self._kept:
