@@ -50,12 +50,19 @@ class Grpc:
 
     kind: Literal["grpc", "rest"] = "grpc"
 
-    def __init__(self, endpoint: Endpoint, metadata: Sequence[tuple[str, str]], direct: bool) -> None:
-        """`metadata`: key and headers, lower-case names. `direct`: no proxy of the environment."""
+    def __init__(
+        self, endpoint: Endpoint, metadata: Sequence[tuple[str, str]], direct: bool, trusted: bool = False
+    ) -> None:
+        """`metadata`: key and headers, lower-case names. `direct`: no proxy of the environment.
+
+        `trusted`: the greeting carries the key too. Otherwise whoever holds the port hears no key before it has
+        said that it is Qdrant, which needs none for that.
+        """
         self.place = endpoint.address
         self._endpoint = endpoint
         self._metadata = tuple(metadata)
         self._direct = direct
+        self._trusted = trusted
         self._lock = threading.Lock()
         self._calls: dict[str, Any] = {}
         self._channel: Any = None
@@ -65,7 +72,7 @@ class Grpc:
 
     def call(self, method: str, request: Any, timeout: float, write: bool = False) -> bytes:
         started = time.monotonic()
-        keyed = () if method == "Qdrant/HealthCheck" else self._metadata
+        keyed = () if method == "Qdrant/HealthCheck" and not self._direct else self._metadata
         try:
             made = self._method(method)
             answer = cast("bytes", made(request.SerializeToString(), timeout=timeout, metadata=keyed))
