@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import base64
-import io
+import functools
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from connectors.errors import PlumblineError
 from console.search import Upload, uploads
+from console.settings import demo_store
 from console.ui import session
+
+if TYPE_CHECKING:
+    from console.encoders.sources import ImageStore
 
 SIDE: Final = 256
 """Pixels of a thumbnail's longer side."""
@@ -76,17 +80,22 @@ def _ready(turn: int, reference: str) -> Thumbnail:
 
 
 def _thumbnail(turn: int, reference: str) -> None:
-    from console.encoders.images import ImageStore
-
     try:
-        workspace = session.workspace()
-        data = ImageStore(workspace.settings.images, workspace.home).thumbnail(reference, SIDE)
-        made = Thumbnail(as_uri(data))
+        made = Thumbnail(as_uri(_store(turn).thumbnail(reference, SIDE)))
     except PlumblineError as fault:
         made = Thumbnail(None, fault.message)
     except Exception as fault:
         made = Thumbnail(None, session.explain(fault).message)
     _SHELF.put((turn, reference), made)
+
+
+@functools.lru_cache(maxsize=2)
+def _store(turn: int) -> ImageStore:
+    """The reader of pictures for one state of the settings; the demo's folder is always allowed."""
+    from console.encoders.sources import ImageStore
+
+    workspace = session.workspace()
+    return ImageStore(workspace.settings.images, [demo_store(workspace.home).parent])
 
 
 def as_uri(jpeg: bytes) -> str:
@@ -102,14 +111,11 @@ def check(data: bytes) -> None:
 
 def of_upload(upload: Upload) -> bytes | None:
     """A small JPEG of an upload, or None where it is no longer here."""
-    from console.encoders.images import decode
+    from console.encoders.images import decode, thumbnail
 
     workspace = session.workspace()
     try:
         picture = decode(uploads.find(workspace.home, upload), workspace.settings.images.limits, "upload")
     except PlumblineError:
         return None
-    picture.thumbnail((SIDE, SIDE))
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=85)
-    return out.getvalue()
+    return thumbnail(picture, SIDE)

@@ -58,7 +58,7 @@ def _doing(request: QueryRequest) -> str:
 def draw(drawn: Drawn) -> None:
     answer = drawn.answer
     panels.warnings(answer.warnings)
-    if answer.fusion is not None or len(answer.sides) == 1:
+    if answer.request.fuse is not None or len(answer.sides) == 1:
         for side in answer.sides:
             if side.error is not None:
                 stopped(drawn.request, side.error, side.address)
@@ -179,7 +179,7 @@ def _versions(side: Side) -> None:
     if mix.untagged:
         parts.append(f"untagged {mix.untagged:.1%}")
     basis = f"all {mix.rows:,} rows" if mix.exact else f"a sample of {mix.rows:,} rows"
-    st.text(f"Versions in the collection ({mix.field}, {basis}): {', '.join(parts)}.")
+    st.text(f"Versions in the collection ({mix.tag_field}, {basis}): {', '.join(parts)}.")
 
 
 def _nothing(request: QueryRequest, side: Side | None) -> None:

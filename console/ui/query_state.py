@@ -72,7 +72,7 @@ def leave(request: QueryRequest) -> PlumblineError | None:
 def fill(state: State, request: QueryRequest) -> None:
     """Put a request into the widgets' keys."""
     fusion = next(name for name, value in FUSIONS.items() if value == request.fuse)
-    state |= {
+    made = {
         "q.addresses": [str(a) for a in request.addresses],
         "q.text": request.text or "",
         "q.k": request.k,
@@ -89,6 +89,8 @@ def fill(state: State, request: QueryRequest) -> None:
         "q.weights": ", ".join(f"{w:g}" for w in request.weights),
         **filter_keys(request.filter),
     }
+    for name, value in made.items():
+        state[name] = value
     state["query.filter_turn"] = state.get("query.filter_turn", 0) + 1
     state.pop(_ALLOWED, None)
 
