@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from connectors.errors import PlumblineError
 from connectors.spec import ConnectionSpec
+from console import egress
 from console.settings import DEMO, Address, Settings, encode, nearest, parse_address
 from console.settings.choices import Choices
 from console.settings.load import fingerprint, load
@@ -43,6 +44,7 @@ class Workspace:
         grace: float = GRACE,
     ) -> None:
         self._settings = settings
+        egress.configured(settings)
         self._connect = connect
         self._grace = grace
         self._lock = threading.RLock()
@@ -110,6 +112,7 @@ class Workspace:
             if fresh == self._settings:
                 return False
             self._settings = fresh
+            egress.configured(fresh)
             self.choices = Choices(fresh.home)
             for name, held in list(self._open.items()):
                 if fresh.connections.get(name) != held.spec:
