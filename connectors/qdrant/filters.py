@@ -12,6 +12,8 @@ What the server does, from its sources (1.18.3) and tried on its engine:
   beyond 2**53 are in doubt;
 - an `integer` index holds no fractions, and a range over it passes over them; a `datetime` or `uuid` index
   answers a range of numbers by its own internal numbers, and numeric indexes a range of times by theirs;
+- numbers in a payload are read back through a JSON reader that can miss the last bits of a long fraction
+  (serde_json without float_roundtrip), while an index keeps them as they came: neighbours of a bound are in doubt;
 - times are kept to the microsecond in an index, and some spellings of RFC 3339 are not read at all.
 """
 
@@ -46,6 +48,10 @@ EXACT: Final = 2**53
 WIDEST: Final = 1.7976931348623157e308
 MANY: Final = 128
 """More numbers than this in one `any_of` become one range and a recheck."""
+
+ULPS: Final = 8
+SHORT: Final = 16
+"""The JSON reader is right about numbers that are written in fewer characters."""
 
 IndexKind = Literal["none", "keyword", "integer", "lookup", "float", "datetime", "uuid", "other"]
 
@@ -85,7 +91,9 @@ def index_kinds(schema: Mapping[str, Any]) -> dict[tuple[str, ...], IndexKind]:
 class QdrantDialect:
     """Implements `connectors.filters.Dialect`. One instance per translation: it gathers the doubts."""
 
-    def __init__(self, schema: Mapping[str, Any]) -> None:
+    def __init__(self, schema: Mapping[str, Any], json: bool = False) -> None:
+        """`json`: the filter travels as JSON, and its own numbers are read that way."""
+        self._json = json
         self._kinds = index_kinds(schema)
         self.doubts: list[Any] = []
         self.opaque = False
@@ -122,15 +130,38 @@ class QdrantDialect:
         kind = self._kinds.get(split_path(atom.field), "none")
         match atom:
             case Equals(_, value):
-                return _one_of(key, kind, (value,))
+                return self._one_of(key, kind, (value,))
             case AnyOf(_, values):
-                return _one_of(key, kind, values)
+                return self._one_of(key, kind, values)
             case Between():
-                return _times(key, kind, atom) if atom.of_instants else _numbers(key, kind, atom)
+                return _times(key, kind, atom) if atom.of_instants else _numbers(key, kind, atom, self._json)
             case Exists():
                 return Said(none_of([_empty(key)]))
             case IsEmpty():
                 return Said(_empty(key))
+
+    def _one_of(self, key: str, kind: IndexKind, values: Sequence[Scalar]) -> Said:
+        said: list[Said] = []
+        texts = list(dict.fromkeys(v for v in values if isinstance(v, str)))
+        numbers = list(
+            dict.fromkeys(v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool))
+        )
+        if any(_broken(t) for t in texts):
+            return Said(None)
+        if texts:
+            said.append(_texts(key, kind, texts))
+        said.extend(
+            Said(_match(key, boolean=truth)) for truth in (True, False) if any(v is truth for v in values)
+        )
+        if len(numbers) > MANY:
+            between = Between(key, gte=min(numbers), lte=max(numbers))
+            inside = _numbers(key, kind, between, self._json)
+            if inside.condition is None:
+                return Said(None)
+            said.append(Said(inside.condition, inside.condition, inside.under))
+        else:
+            said.extend(_numbers(key, kind, Between(key, gte=n, lte=n), self._json) for n in numbers)
+        return _any(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +173,10 @@ class ServerFilter:
     doubt: Any | None
 
 
-def server_filter(where: Filter | None, schema: Mapping[str, Any], *more: Any) -> ServerFilter:
-    """Translate, and add further conditions that are exact."""
-    dialect = QdrantDialect(schema)
+def server_filter(where: Filter | None, schema: Mapping[str, Any], json: bool = False) -> ServerFilter:
+    dialect = QdrantDialect(schema, json)
     translated = translate(where, dialect)
-    conditions = [c for c in (translated.server, *more) if c is not None]
+    conditions = [] if translated.server is None else [translated.server]
     doubt = None if dialect.opaque or not dialect.doubts else any_of(_distinct(dialect.doubts))
     return ServerFilter(
         pb.Filter(must=conditions) if conditions else None,
@@ -197,30 +227,6 @@ def _match(key: str, **value: Any) -> Any:
 
 def _range(key: str, **bounds: float) -> Any:
     return pb.Condition(field=pb.FieldCondition(key=key, range=pb.Range(**bounds)))
-
-
-def _one_of(key: str, kind: IndexKind, values: Sequence[Scalar]) -> Said:
-    said: list[Said] = []
-    texts = list(dict.fromkeys(v for v in values if isinstance(v, str)))
-    numbers = list(
-        dict.fromkeys(v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool))
-    )
-    if any(_broken(t) for t in texts):
-        return Said(None)
-    if texts:
-        said.append(_texts(key, kind, texts))
-    said.extend(
-        Said(_match(key, boolean=truth)) for truth in (True, False) if any(v is truth for v in values)
-    )
-    if len(numbers) > MANY:
-        between = Between(key, gte=min(numbers), lte=max(numbers))
-        inside = _numbers(key, kind, between)
-        if inside.condition is None:
-            return Said(None)
-        said.append(Said(inside.condition, inside.condition, inside.under))
-    else:
-        said.extend(_numbers(key, kind, Between(key, gte=n, lte=n)) for n in numbers)
-    return _any(said)
 
 
 def _any(said: Sequence[Said]) -> Said:
@@ -276,7 +282,7 @@ def _broken(text: str) -> bool:
     return False
 
 
-def _numbers(key: str, kind: IndexKind, between: Between) -> Said:
+def _numbers(key: str, kind: IndexKind, between: Between, json: bool) -> Said:
     bounds: dict[str, float] = {}
     risky: list[Any] = []
     for name, bound in between.bounds().items():
@@ -285,6 +291,8 @@ def _numbers(key: str, kind: IndexKind, between: Between) -> Said:
         if not safe:
             name = {"gt": "gte", "lt": "lte"}.get(name, name)
             risky.append(_range(key, gte=near, lte=near))
+        elif kind == "float" or json:
+            risky.extend(_neighbours(key, near))
         # An index may order -0.0 below 0.0.
         bounds[name] = near or (0.0 if name in ("gt", "lte") else -0.0)
     match kind:
@@ -321,6 +329,16 @@ def _integers(key: str, bounds: Mapping[str, float], risky: Sequence[Any]) -> Sa
         pb.Condition(field=pb.FieldCondition(key=key, values_count=pb.ValuesCount(gt=1))),
     ]
     return Said(_range(key, **whole), _join(unsure), _join([*unsure, *others]))
+
+
+def _neighbours(key: str, bound: float) -> list[Any]:
+    """Values that differ from a bound in the last bits only, and the bound where it is a long fraction itself."""
+    low = high = bound
+    for _ in range(ULPS):
+        low, high = math.nextafter(low, -math.inf), math.nextafter(high, math.inf)
+    if len(repr(bound)) > SHORT:
+        return [_range(key, gte=low, lte=high)]
+    return [_range(key, gte=low, lt=bound), _range(key, gt=bound, lte=high)]
 
 
 def _double(bound: float) -> tuple[float, bool]:

@@ -48,7 +48,7 @@ def search(
     if not there:
         return []
     weight = {w: math.log(1 + (rows - counts[w] + 0.5) / (counts[w] + 0.5)) for w in there}
-    server = server_filter(where, info.payload_schema)
+    server = server_filter(where, info.payload_schema, store.json)
     recheck = None if server.exact else where
     found: dict[Any, tuple[float, Payload]] = {}
     rounds = [[holding[w] for w in there], [any_of([holding[w] for w in there])]]

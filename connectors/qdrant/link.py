@@ -109,6 +109,11 @@ class Link:
         known = self.version()
         return None if known is None else known >= version
 
+    @property
+    def json(self) -> bool:
+        """Whether requests travel as JSON."""
+        return self._open is not None and self._open.kind == "rest"
+
     def writable(self, at: str) -> None:
         if self.spec.read_only:
             raise PlumblineError(
@@ -175,7 +180,7 @@ class Link:
         assert self.spec.path is not None
         found = host.ensure(Path(self.spec.path), max(deadline - time.monotonic(), 0.1))
         end = Endpoint(found.host, found.port, False, None, (found.key,))
-        way = Grpc(end, self._metadata(found.key), direct=True)
+        way = Grpc(end, self._metadata(found.key), direct=True, trusted=True)
         return self._greeted(way, max(deadline - time.monotonic(), 0.1))
 
     def _reach(self, deadline: float) -> Transport:

@@ -137,11 +137,8 @@ class Scanning(Describing):
         rows = self._count(scope, None, timeout)
         ids = sorted(self._some_ids(scope, info, rows, n, timeout), key=id_key)
         rng = np.random.default_rng(seed)
-        if len(ids) > n:
-            ids = [ids[i] for i in rng.choice(len(ids), n, replace=False)]
-        else:
-            ids = [ids[i] for i in rng.permutation(len(ids))]
-        return self.fetch(t, ids, fields, payload, timeout=timeout)
+        drawn = [ids[int(i)] for i in rng.permutation(len(ids))[:n]]
+        return self.fetch(t, drawn, fields, payload, timeout=timeout)
 
     def export(
         self, t: Target, what: Sequence[RowId] | Range | None = None, *, timeout: float | None = None

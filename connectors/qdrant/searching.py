@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +18,7 @@ from connectors.model import (
     Facet,
     Hit,
     Matrix,
+    Payload,
     SearchOptions,
     Target,
     VectorField,
@@ -41,7 +42,7 @@ class Searching(Scanning):
     def count(self, t: Target, where: Filter | None = None, *, timeout: float | None = None) -> Count:
         info = self.info(t, timeout)
         scope = self.scope(t, info)
-        server = server_filter(where, info.payload_schema)
+        server = server_filter(where, info.payload_schema, self.json)
         if where is None or server.exact:
             return Count(self._count(scope, server.filter, timeout))
         if server.doubt is None:
@@ -67,7 +68,7 @@ class Searching(Scanning):
         scope = self.scope(t, info)
         self._facets(info, field, at)
         key = values.json_path(field)
-        server = server_filter(where, info.payload_schema)
+        server = server_filter(where, info.payload_schema, self.json)
         if key is None or not server.exact:
             raise unsupported(
                 "A facet under this filter would need a scan.", at, "Count the values one by one instead."
@@ -114,7 +115,7 @@ class Searching(Scanning):
         if k <= 0 or not len(matrix):
             return [[] for _ in range(len(matrix))]
         held = next(f for f in settings.vector_fields(info) if f.name == field)
-        server = server_filter(where, info.payload_schema)
+        server = server_filter(where, info.payload_schema, self.json)
         hits: list[list[Hit]] = []
         most = self._queries_at_once(dimension, info)
         for i in range(0, len(matrix), most):
@@ -263,12 +264,11 @@ class Searching(Scanning):
             )
             short: list[int] = []
             for i, points in zip(waiting, answers, strict=True):
-                hits = [
-                    _hit(p, field, payload, held)
-                    for p in points
-                    if (held := values.payload(p.payload)) is not None
-                    and (recheck is None or matches(recheck, held, wire.row_id(p.id)))
-                ]
+                hits: list[Hit] = []
+                for point in points:
+                    kept = values.payload(point.payload)
+                    if recheck is None or matches(recheck, kept, wire.row_id(point.id)):
+                        hits.append(_hit(point, field, payload, kept))
                 found[i] = hits[:k]
                 if recheck is not None and len(hits) < k and len(points) >= limit and limit < most:
                     short.append(i)
@@ -325,14 +325,14 @@ def _params(options: SearchOptions) -> Any:
     return params
 
 
-def _hit(point: Any, field: VectorField, payload: Choice, held: Mapping[str, Any]) -> Hit:
+def _hit(point: Any, field: VectorField, payload: Choice, kept: Payload) -> Hit:
     # A row with NaN in its vector scores NaN, and comes first (up to 1.19, qdrant#9201).
     score = float(point.score)
     return Hit(
         wire.row_id(point.id),
         math.nan if math.isnan(score) else score,
         field.score_kind,
-        values.chosen(dict(held), payload),
+        values.chosen(kept, payload),
     )
 
 

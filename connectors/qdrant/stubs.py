@@ -12,41 +12,40 @@ import importlib.util
 import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
-if TYPE_CHECKING:
-    from qdrant_client import grpc as pb
-else:
 
-    def _load() -> Any:
-        if (loaded := sys.modules.get("qdrant_client.grpc")) is not None:
-            return loaded
-        name = "connectors.qdrant._messages"
-        if name in sys.modules:
-            return sys.modules[name]
-        package = PathFinder.find_spec("qdrant_client")
-        if package is None or not package.submodule_search_locations:
-            raise ModuleNotFoundError("No module named 'qdrant_client'", name="qdrant_client")
-        folder = Path(package.submodule_search_locations[0]) / "grpc"
-        spec = importlib.util.spec_from_file_location(
-            name, folder / "__init__.py", submodule_search_locations=[str(folder)]
-        )
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            sys.modules.pop(name, None)
-            raise
-        return module
+def _load() -> Any:
+    if (loaded := sys.modules.get("qdrant_client.grpc")) is not None:
+        return loaded
+    name = "connectors.qdrant._messages"
+    if name in sys.modules:
+        return sys.modules[name]
+    package = PathFinder.find_spec("qdrant_client")
+    if package is None or not package.submodule_search_locations:
+        raise ModuleNotFoundError("No module named 'qdrant_client'", name="qdrant_client")
+    folder = Path(package.submodule_search_locations[0]) / "grpc"
+    spec = importlib.util.spec_from_file_location(
+        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module
 
-    pb = _load()
+
+pb: Any = _load()
+"""The messages. Their generated types are incomplete, hence Any: tests hold the calls."""
 
 __all__ = ["message", "pb"]
 
 
 def message(name: str) -> Any:
     """A message class by its name, for tables of names."""
-    return getattr(cast("Any", pb), name)
+    return getattr(pb, name)

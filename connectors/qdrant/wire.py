@@ -60,7 +60,7 @@ def _pool() -> descriptor_pool.DescriptorPool:
     return pool
 
 
-def point_id(row: RowId) -> pb.PointId:
+def point_id(row: RowId) -> Any:
     return pb.PointId(num=row) if isinstance(row, int) else pb.PointId(uuid=row)
 
 
