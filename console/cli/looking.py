@@ -78,7 +78,8 @@ def collections(args: Namespace, context: Context) -> int:
     """The collections of one connection, or of all. Exit 2 where none answered."""
     found = catalogue.collections(context.workspace, args.connection)
     data: dict[str, Any] = {"collections": [c.to_json() for c in found]}
-    failed = bool(found) and all(c.summary is None for c in found)
+    asked = {args.connection} if args.connection else set(context.settings.connections)
+    failed = bool(asked) and asked <= {c.connection for c in found if c.summary is None}
     if failed:
         data["error"] = _first([c.error for c in found])
 
