@@ -7,6 +7,7 @@ before a query is sent the tags of the collection's rows are counted (never on a
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import weakref
@@ -147,11 +148,11 @@ def judge(
     mix = reading.mix
     if mix is not None:
         owners = {tag: owner(tag) for tag in mix.shares}
-        own = sum(share for tag, share in mix.shares.items() if owners[tag] == live)
+        own = math.fsum(share for tag, share in mix.shares.items() if owners[tag] == live)
         named = any(name is not None for name in owners.values())
         foreign = {t: s for t, s in mix.shares.items() if owners[t] not in (None, live)}
         unknown = {t: s for t, s in mix.shares.items() if owners[t] is None}
-        if stop is None and named and own < OWN:
+        if stop is None and named and own < OWN - 1e-9:
             others = sorted({f"`{owners[t]}`" for t in foreign}) or [f"`{t}`" for t in list(unknown)[:SHOWN]]
             stop = PlumblineError(
                 "encoder-mismatch",
@@ -161,7 +162,7 @@ def judge(
                 hint=f"{_EFFECT} {_instead(foreign, owners)}, or override for this query with --allow-mismatch.",
             )
         elif stop is None or allow:
-            if foreign and own >= OWN:
+            if foreign and own >= OWN - 1e-9:
                 warnings.append(
                     f"{where}: the collection mixes encoders: {shares_text(mix)}. Rows that `{live}` did not"
                     " make are ranked by chance."

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from connectors.errors import clean
 from console.search.answer import HitRow, QueryAnswer
 from console.search.encoding import Encoders, Encoding, early, read_picture, read_query_vector
 from console.search.fusion import WEIGHTS, depth
@@ -65,7 +66,7 @@ def run(
         hits=tuple(hits),
         fusion=fusion,
         fusion_depth=min(depth(request.k), MOST_HITS) if fusion else None,
-        warnings=tuple(dict.fromkeys(warnings)),
+        warnings=tuple(dict.fromkeys(clean(w) for w in warnings)),
         elapsed_ms=(time.perf_counter() - start) * 1e3,
     )
 
