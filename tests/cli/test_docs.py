@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,8 @@ def test_no_command_is_documented_that_is_not_there() -> None:
 
 
 def test_each_option_of_a_query_has_its_place() -> None:
-    query = next(a for a in build()._actions if a.dest == "command" or a.choices).choices["query"]  # type: ignore[index,union-attr]
+    (commands,) = [a for a in build()._actions if isinstance(a, argparse._SubParsersAction)]
+    query = commands.choices["query"]
     common = {"--help", "--timeout"}
     for action in query._actions:
         for option in action.option_strings:
