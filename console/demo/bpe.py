@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 from collections import Counter
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def learn_merges(words: list[str]) -> list[tuple[str, str]]:
         symbols[-1] += "</w>"
     merges: list[tuple[str, str]] = []
     while True:
-        pairs = Counter(pair for symbols in spelled for pair in zip(symbols, symbols[1:], strict=False))
+        pairs = Counter(pair for symbols in spelled for pair in itertools.pairwise(symbols))
         if not pairs:
             return merges
         best = min(pairs, key=lambda pair: (-pairs[pair], pair))

@@ -4,6 +4,8 @@ A caption comes with what it claims: a code like `Scene.code`, with -1 where it 
 claims against scenes, which is what relevance means in this world.
 """
 
+# ruff: noqa: S311 - drawing, not secrets
+
 from __future__ import annotations
 
 import random
@@ -52,9 +54,9 @@ def mention(scene: Scene, language: Language, rng: random.Random) -> Caption:
     kind = rng.random()
     parts: frozenset[Part] = frozenset({"shape", "colour"})
     if kind < 0.15:
-        parts |= {"texture"}
+        parts = frozenset({"shape", "colour", "texture"})
     elif kind < 0.25:
-        parts |= {"size"}
+        parts = frozenset({"shape", "colour", "size"})
     elif kind < 0.3:
         parts = frozenset({"shape"})
     elif kind < 0.34:

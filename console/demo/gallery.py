@@ -1,5 +1,7 @@
 """The drawn training scenes: groups of four near-twins, and mirrored pairs, rendered once into arrays of bytes."""
 
+# ruff: noqa: S311 - drawing, not secrets
+
 from __future__ import annotations
 
 import random

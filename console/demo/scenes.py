@@ -5,6 +5,8 @@ scene: its relation is `left` or `above`, read from the first thing to the secon
 out of training (`unseen`), and eight of the eighty pairs of colour and shape are never trained (`HELD_OUT_PAIRS`).
 """
 
+# ruff: noqa: S311 - drawing, not secrets
+
 from __future__ import annotations
 
 import hashlib

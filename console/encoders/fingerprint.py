@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
+from console.encoders import heavy
+
 LENGTH: Final = 32
 """Hexadecimal digits that are kept of the SHA-256: 128 bits."""
 _LOCAL_KEYS: Final = frozenset({"tokenizer_kwargs", "hf_model_pretrained", "timm_model_pretrained"})
@@ -61,8 +63,7 @@ def file_hash(path: Path) -> str:
 
 def tensors_hash(tensors: Mapping[str, Any]) -> str:
     """SHA-256 of torch tensors by name, for a model that no file was read for."""
-    import torch
-
+    torch = heavy.torch()
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()

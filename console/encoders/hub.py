@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from connectors.errors import PlumblineError
+from console.encoders import heavy
 
 PATIENCE: Final = 1.2
 """Seconds that the hub has to answer; its client alone would try for most of a minute."""
@@ -27,10 +28,8 @@ def offline() -> str | None:
 
 def cached(repository: str, names: tuple[str, ...]) -> Path | None:
     """The first of these files that lies in the cache."""
-    from huggingface_hub import try_to_load_from_cache
-
     for name in names:
-        found: Any = try_to_load_from_cache(repository, name)
+        found: Any = heavy.huggingface_hub().try_to_load_from_cache(repository, name)
         if isinstance(found, str):
             return Path(found)
     return None
@@ -45,12 +44,10 @@ def fetched(repository: str, names: tuple[str, ...], where: str) -> Path:
     if found is not None:
         return found
     _require_hub(repository, where)
-    from huggingface_hub import hf_hub_download
-
     why = ""
     for name in names:
         try:
-            return Path(hf_hub_download(repository, name))
+            return Path(heavy.huggingface_hub().hf_hub_download(repository, name))
         except Exception as fault:
             why = f"{type(fault).__name__}: {fault}"
     raise unavailable(f"The hub has no weights of {repository} for us ({why}).", repository, where)
@@ -63,10 +60,8 @@ def folder(repository: str, where: str) -> Path:
     if config is not None and weights is not None and config.parent == weights.parent:
         return config.parent
     _require_hub(repository, where)
-    from huggingface_hub import snapshot_download
-
     try:
-        small = snapshot_download(repository, allow_patterns=list(SMALL_FILES))
+        small: str = heavy.huggingface_hub().snapshot_download(repository, allow_patterns=list(SMALL_FILES))
     except Exception as fault:
         why = f"{type(fault).__name__}: {fault}"
         raise unavailable(f"{repository} could not be fetched ({why}).", repository, where) from None

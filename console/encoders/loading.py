@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
+import difflib
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from connectors.errors import PlumblineError
-from console.encoders import hub
-from console.encoders.fingerprint import file_hash, fingerprint
+from console.encoders import heavy, hub
+from console.encoders.fingerprint import canonical, file_hash, fingerprint
 from console.encoders.images import extra_missing
 from console.encoders.openclip import OpenClipEncoder
 from console.encoders.spec import EncoderSpec
@@ -42,8 +44,7 @@ def load(spec: EncoderSpec) -> OpenClipEncoder:
     device can't be had; no weights in reach takes less than two seconds beside the import of torch.
     """
     try:
-        import open_clip
-        import torch
+        torch, open_clip = heavy.torch(), heavy.open_clip()
     except ImportError as fault:
         raise extra_missing(f"What runs encoders ({fault.name})", "clip").at(f"encoder {spec.name}") from None
     where = f"encoder {spec.name}"
@@ -51,7 +52,7 @@ def load(spec: EncoderSpec) -> OpenClipEncoder:
     device = _device(spec.device, where)
     precision = _precision(spec.precision, device)
     try:
-        model: Any = cast("Any", open_clip).create_model(
+        model: Any = open_clip.create_model(
             source.model,
             pretrained=None if source.folder else str(source.weights),
             precision=precision,
@@ -114,10 +115,8 @@ def _in_folder(folder: Path, where: str) -> Source:
     except (OSError, ValueError, KeyError, TypeError) as fault:
         why = f"{path} can't be read ({type(fault).__name__}: {fault})."
         raise PlumblineError("encoder-unavailable", why, where=where) from None
-    from open_clip import factory
-
     # The very file that open_clip will load: a folder may hold several.
-    found: str | None = cast("Any", factory)._find_checkpoint_in_dir(folder)
+    found: str | None = heavy.open_clip().factory._find_checkpoint_in_dir(folder)
     if found is None:
         hint = "Bring the weights as open_clip_model.safetensors."
         raise PlumblineError("encoder-unavailable", f"{folder} has no weights.", where=where, hint=hint)
@@ -125,14 +124,11 @@ def _in_folder(folder: Path, where: str) -> Source:
 
 
 def _by_name(name: str, pretrained: str | None, where: str) -> Source:
-    import open_clip
-
-    clip = cast("Any", open_clip)
+    clip = heavy.open_clip()
     config: dict[str, Any] | None = copy.deepcopy(clip.get_model_config(name))
     if config is None:
-        import difflib
-
-        near = difflib.get_close_matches(name, clip.list_models(), 1, 0.0)
+        models: list[str] = clip.list_models()
+        near = difflib.get_close_matches(name, models, 1, 0.0)
         hint = f"Did you mean {near[0]}?" if near else ""
         message = f"open_clip knows no model `{name}`."
         raise PlumblineError("encoder-unavailable", message, where=where, hint=hint)
@@ -189,8 +185,7 @@ def _preprocess(known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _device(wanted: str, where: str) -> str:
-    import torch
-
+    torch = heavy.torch()
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -210,11 +205,10 @@ def _precision(wanted: str, device: str) -> str:
 
 
 def _tokenizer(source: Source) -> Any:
-    import open_clip
-
-    clip = cast("Any", open_clip)
-    text: Mapping[str, Any] = source.config.get("text_cfg", {})
-    vocabulary = (text.get("tokenizer_kwargs") or {}).get("bpe_path")
+    clip = heavy.open_clip()
+    text: Mapping[str, Any] = source.config.get("text_cfg") or {}
+    options: Mapping[str, Any] = text.get("tokenizer_kwargs") or {}
+    vocabulary: str | None = options.get("bpe_path")
     if source.folder is not None and vocabulary:
         # open_clip would look for it in the working directory.
         return clip.get_tokenizer(source.model, bpe_path=str(source.folder / vocabulary))
@@ -228,8 +222,6 @@ def _identity(tokenizer: Any, source: Source) -> dict[str, Any]:
     inner = getattr(tokenizer, "tokenizer", None)
     if inner is not None:
         vocabulary: dict[str, int] = inner.get_vocab()
-        from console.encoders.fingerprint import canonical
-
         return {"class": kind, "vocabulary": _sha256(canonical(vocabulary)), "context_length": length}
     merges: dict[tuple[str, str], int] = tokenizer.bpe_ranks
     ordered = "\n".join(" ".join(pair) for pair in sorted(merges, key=lambda pair: merges[pair]))
@@ -237,6 +229,4 @@ def _identity(tokenizer: Any, source: Source) -> dict[str, Any]:
 
 
 def _sha256(data: bytes) -> str:
-    import hashlib
-
     return hashlib.sha256(data).hexdigest()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from connectors.errors import PlumblineError
+from console.encoders import heavy
 from console.encoders.preprocess import Preprocess
 
 if TYPE_CHECKING:
@@ -101,16 +102,12 @@ class OpenClipEncoder:
                     future.cancel()
 
     def _texts(self, texts: list[str]) -> Matrix:
-        import torch
-
-        with torch.inference_mode():
+        with heavy.torch().inference_mode():
             tokens: Any = self._tokenizer(texts).to(self.device)
             return self._checked(self._model.encode_text(tokens), "text")
 
     def _images(self, tensor: Any) -> Matrix:
-        import torch
-
-        with torch.inference_mode():
+        with heavy.torch().inference_mode():
             moved: Any = tensor.to(self.device, dtype=self._dtype)
             return self._checked(self._model.encode_image(moved), "picture")
 
@@ -132,8 +129,7 @@ class OpenClipEncoder:
 
 
 def _input_dtype(precision: str) -> Any:
-    import torch
-
+    torch = heavy.torch()
     if precision in ("bf16", "pure_bf16"):
         return torch.bfloat16
     return torch.float16 if precision in ("fp16", "pure_fp16") else torch.float32

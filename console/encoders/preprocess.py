@@ -8,10 +8,11 @@ transform is used.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from console.encoders import heavy
 from console.encoders.images import ImageLimits, decode, flatten
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ class Preprocess:
 
     def __init__(self, config: Mapping[str, Any], limits: ImageLimits | None = None) -> None:
         """`config` is open_clip's `visual.preprocess_cfg`."""
-        import torch
-
+        torch = heavy.torch()
         size: Any = config["size"]
         self.size: tuple[int, int] = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
         self.limits = limits or ImageLimits()
@@ -46,8 +46,7 @@ class Preprocess:
 
     def batch(self, pictures: Sequence[Picture]) -> Any:
         """`(n, 3, height, width)` float32 tensor on the CPU."""
-        import torch
-
+        torch = heavy.torch()
         if self._slow is not None:
             return torch.stack([self._slow(self._opened(p)) for p in pictures])
         whole: Any = torch.stack([self._shrunk(self._opened(p)) for p in pictures])
@@ -62,14 +61,10 @@ class Preprocess:
 
     def _shrunk(self, picture: Image) -> Any:
         """`(3, height, width)` uint8 tensor."""
-        import torch
-        from torchvision.transforms.v2 import InterpolationMode
-        from torchvision.transforms.v2 import functional as functional
-
-        v2 = cast("Any", functional)
+        v2, modes = heavy.vision().functional, heavy.vision().InterpolationMode
         height, width = self.size
-        tensor: Any = torch.from_numpy(np.array(_bounded(picture))).permute(2, 0, 1)
-        how = InterpolationMode.BILINEAR if self._bilinear else InterpolationMode.BICUBIC
+        tensor: Any = heavy.torch().from_numpy(np.array(_bounded(picture))).permute(2, 0, 1)
+        how = modes.BILINEAR if self._bilinear else modes.BICUBIC
         if self._squash:
             return v2.resize(tensor, [height, width], interpolation=how, antialias=True)
         if min(tensor.shape[-2:]) != height:
@@ -89,7 +84,5 @@ def _bounded(picture: Image) -> Image:
 
 
 def _open_clips_own(config: Mapping[str, Any]) -> Callable[[Image], Any]:
-    import open_clip.transform as transform
-
-    own = cast("Any", transform)
+    own = heavy.open_clip().transform
     return own.image_transform_v2(own.PreprocessCfg(**config), is_train=False)
