@@ -32,14 +32,24 @@ def encoder(args: Namespace, context: Context) -> int:
         ws.set_choice(real, words[1] if words[0] == "set" else None)
     known = catalogue.encoder_of(ws, typed, description, field)
     choice = ws.choice(real)
+    warnings: list[str] = []
+    if choice is not None and known is not None and known.name != choice:
+        warnings.append(f"`{known.name}` stands in the settings, which go before the choice.")
+    made = ws.encoder_specs()[known.name].dimension if known is not None else None
+    if known is not None and made is not None and field.dimension not in (None, made):
+        warnings.append(
+            f"`{known.name}` makes vectors of {made} dimensions, and this field has {field.dimension}: "
+            "it can't have made them."
+        )
     data: dict[str, Any] = {
         "address": str(real),
         "encoder": known.to_json() if known is not None else None,
         "choice": choice,
         "encoders": sorted(ws.encoder_specs()),
+        "warnings": warnings,
     }
-    if choice is not None and known is not None and known.name != choice:
-        context.out.note(f"{real}: `{known.name}` stands in the settings, which go before the choice.")
+    for warning in warnings:
+        context.out.note(f"{real}: {warning}")
     context.out.show(
         data,
         lambda: pairs(

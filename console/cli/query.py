@@ -32,7 +32,11 @@ def query(args: Namespace, context: Context) -> int:
     for warning in answer.warnings if context.out.json else ():
         context.out.note(f"Warning: {warning}")
     context.out.show(data, lambda: _lines(answer))
-    return 0 if answer.error is None else 2
+    if answer.error is None:
+        return 0
+    if context.out.json:
+        context.out.note(f"plumbline: {sentence(answer.error.to_json())}")
+    return 2
 
 
 def request(args: Namespace) -> QueryRequest:
@@ -85,10 +89,10 @@ def _lines(answer: QueryAnswer) -> Iterator[str]:
 
 
 def _side(side: Side) -> Iterator[str]:
-    yield str(side.address)
     if side.error is not None:
-        yield f"  {sentence(side.error.to_json())}"
+        yield sentence(side.error.to_json(), str(side.address))
         return
+    yield str(side.address)
     held: list[tuple[str, Any]] = []
     if side.encoder is not None:
         held.append(("  Encoder", f"{side.encoder.name} {side.encoder.fingerprint[:12]}"))

@@ -177,6 +177,7 @@ def test_the_settings_go_before_the_choice_and_that_is_said(console: Shell) -> N
     ran = console("encoder", "emb/Docs", "set", "scenes-v1", "--format", "json")
     assert (ran.json["encoder"]["known_by"], ran.json["choice"]) == ("settings", "scenes-v1")
     assert "stands in the settings" in ran.err
+    assert any("can't have made them" in w for w in ran.json["warnings"])
 
 
 def test_a_stored_row_finds_what_is_like_it(console: Shell) -> None:
@@ -223,10 +224,14 @@ def test_several_addresses_print_what_there_is_and_are_exit_2_where_one_fails(co
 
 
 def test_a_query_without_a_single_vector_field_names_them(console: Shell) -> None:
-    ran = console("query", "emb/Two", "--vector", "-", "--format", "json", text="[1, 1, 1, 1]")
-    assert ran.code in (0, 2)
-    if ran.code == 2:
-        assert ran.json["error"]["code"] == "vector-ambiguous"
+    words = ("query", "emb/Two", "--vector", "-", "--format", "json")
+    ran = console(*words, text="[1, 1, 1, 1]")
+    assert (ran.code, ran.json["error"]["code"]) == (2, "vector-ambiguous")
+    assert "#clip, #thumb" in ran.json["error"]["hint"]
+    assert ran.err.startswith("plumbline: emb/Two: ")
+    console("encoder", "emb/Two#clip", "set", "scenes-v1")
+    ran = console(*words, text="[1, 1, 1, 1]")
+    assert (ran.code, ran.json["vector"]) == (0, "clip")
 
 
 def test_an_empty_collection_finds_nothing_and_is_exit_0(console: Shell) -> None:
