@@ -183,10 +183,14 @@ class QueryAnswer:
         return tuple(h for h in self.hits if h.address == address)
 
     def to_json(self) -> dict[str, Any]:
-        """The object of `query` in the contract. Numbers that are not finite are null."""
+        """The object of `query` in the contract. Numbers that are not finite are null.
+
+        `error` is at the top too where any side failed: whoever reads an exit code 2 finds it there.
+        """
         sides = [s.to_json() for s in self.sides]
         first = dict(sides[0]) if len(sides) == 1 else {}
-        first["error"] = self.error.to_json() if self.error else None
+        if self.error is not None:
+            first["error"] = self.error.to_json()
         return cast(
             "dict[str, Any]",
             finite(
