@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import streamlit as st
-
 from console.catalogue import EncoderKnown
 from console.encoders import EncoderSpec, shared
 from console.settings import Address
 from console.ui import session, words
+from console.ui.note import note
 
 _SAID: Final = {
     "absent": "not loaded yet; the first query loads it",
@@ -24,19 +23,20 @@ SHORT: Final = 12
 def line(known: Sequence[tuple[Address, EncoderKnown]], explicit: str | None) -> None:
     """One quiet line: each encoder that a query would use, its fingerprint, and its state."""
     specs = session.workspace().encoder_specs()
+    lines: list[str] = []
     names = list(dict.fromkeys([explicit] if explicit else [encoder.name for _, encoder in known]))
     if not names:
-        st.text("No encoder is known yet for what is chosen; it is looked for when a query is sent.")
-        return
+        lines.append("No encoder is known yet for what is chosen; it is looked for when a query is sent.")
     for name in names:
         spec = specs.get(name)
         if spec is None:
-            st.text(f"Encoder {name}: not configured.")
+            lines.append(f"Encoder {name}: not configured.")
             continue
         how = next(
             (words.known_by(e.known_by) for _, e in known if e.name == name and not explicit), "this query"
         )
-        st.text(f"Encoder {name} ({fingerprint(spec.fingerprint)}), known by {how}: {state(spec)}.")
+        lines.append(f"Encoder {name}, {fingerprint(spec.fingerprint)}, known by {how}: {state(spec)}.")
+    note(lines, key="query.encoder")
 
 
 def state(spec: EncoderSpec) -> str:

@@ -127,7 +127,6 @@ def table(name: str, lines: Sequence[Listed], known: board.Held[dict[Address, En
         hide_index=True,
         selection_mode="single-row",
         on_select="rerun",
-        height=min(38 * (len(addresses) + 1) + 2, 420),
         column_config={
             "Rows": st.column_config.NumberColumn(format="localized"),
             "Dimension": st.column_config.NumberColumn(format="plain"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
@@ -37,14 +38,20 @@ TITLES: Final = {
 
 def error(fault: PlumblineError, *, title: str | None = None) -> None:
     """What happened, where, what to do, and the code in small for searching."""
-    with st.container(border=True):
+    with st.container(border=True, gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.badge("Stopped", icon=":material/block:", color="red")
             st.markdown(f"**{title or TITLES.get(fault.code, 'It could not be done')}**", width="content")
-        st.text(fault.message)
+            st.space("stretch")
+            st.code(f"{fault.code}  {fault.where}".strip(), language=None, wrap_lines=True, width="content")
+        st.text(plain(fault.message))
         if fault.hint:
-            st.text(fault.hint)
-        st.code(f"{fault.code}  {fault.where}".strip(), language=None, wrap_lines=True)
+            st.text(plain(fault.hint))
+
+
+def plain(text: str) -> str:
+    """A message without the command line's backticks."""
+    return re.sub(r"`([^`]+)`", r"“\1”", text)
 
 
 def notice(title: str, text: str) -> None:
@@ -58,11 +65,11 @@ def warnings(lines: Sequence[str]) -> None:
     """What to beware of, each on its own line."""
     if not lines:
         return
-    with st.container(border=True, gap="xsmall"):
-        for line in lines:
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                st.badge("Beware", icon=":material/warning:", color="orange")
-                st.text(line, width="stretch")
+    with st.container(border=True, horizontal=True, vertical_alignment="top", gap="small"):
+        st.badge("Beware", icon=":material/warning:", color="orange")
+        with st.container(gap="xxsmall", width="stretch"):
+            for line in lines:
+                st.text(plain(line))
 
 
 def empty(title: str, text: str, command: str | None = None) -> None:

@@ -13,9 +13,9 @@ from connectors.errors import PlumblineError
 from console import search
 from console.search import HitRow, QueryAnswer, QueryRequest, Side, show
 from console.settings import Address
-from console.ui import hit_details, panels, pictures, query_state, session, words
+from console.ui import hit_details, models, panels, pictures, query_state, session, words
 from console.ui.grid import Card, grid
-from console.ui.models import SHORT
+from console.ui.note import note
 
 Form = Literal["jsonl", "csv"]
 FORMS: Final[tuple[tuple[Form, str], ...]] = (("jsonl", "application/x-ndjson"), ("csv", "text/csv"))
@@ -91,7 +91,7 @@ def _side_by_side(drawn: Drawn) -> None:
         group = sides[start : start + COLUMNS]
         for column, side in zip(st.columns(len(group)), group, strict=True):
             with column:
-                st.code(str(side.address), language=None, wrap_lines=True)
+                st.code(str(side.address), language=None, wrap_lines=True, width="content")
                 if side.error is not None:
                     stopped(drawn.request, side.error, side.address)
                 else:
@@ -158,7 +158,7 @@ def caption(side: Side, hits: int | None, drawn: Drawn) -> None:
     t = side.timings
     encoder = "no encoder (a row, a vector or keywords)"
     if side.encoder is not None:
-        encoder = f"encoder {side.encoder.name}, fingerprint {side.encoder.fingerprint[:SHORT]}"
+        encoder = f"encoder {side.encoder.name}, {models.fingerprint(side.encoder.fingerprint)}"
     found = f"{words.plural(hits, 'result')}" if hits is not None else str(side.address)
     ranked = f"{side.metric or 'keyword'} {'exactly' if side.exact else 'by the index'}"
     spent = ", ".join(
@@ -167,19 +167,22 @@ def caption(side: Side, hits: int | None, drawn: Drawn) -> None:
             ("load", t.load), ("encode", t.encode), ("search", t.search), ("fetch", t.fetch), ("guard", t.guard),
         )
     )  # fmt: skip
-    st.text(f"{found}, {ranked}; {encoder}; {spent}; in all {words.milliseconds(drawn.answer.elapsed_ms)}.")
-    _versions(side)
+    lines = [
+        f"{found}, {ranked}; {encoder}.",
+        f"Time: {spent}; in all {words.milliseconds(drawn.answer.elapsed_ms)}.",
+    ]
+    note([*lines, *_versions(side)], key=f"query.caption.{side.address}")
 
 
-def _versions(side: Side) -> None:
+def _versions(side: Side) -> list[str]:
     mix = side.versions
     if mix is None or (len(mix.shares) <= 1 and not mix.untagged):
-        return
+        return []
     parts = [f"{tag[:60]} {share:.1%}" for tag, share in sorted(mix.shares.items(), key=lambda p: -p[1])]
     if mix.untagged:
         parts.append(f"untagged {mix.untagged:.1%}")
     basis = f"all {mix.rows:,} rows" if mix.exact else f"a sample of {mix.rows:,} rows"
-    st.text(f"Versions in the collection ({mix.tag_field}, {basis}): {', '.join(parts)}.")
+    return [f"Versions in the collection ({mix.tag_field}, {basis}): {', '.join(parts)}."]
 
 
 def _nothing(request: QueryRequest, side: Side | None) -> None:
