@@ -173,9 +173,9 @@ def test_the_encoder_of_a_field_is_chosen_kept_and_forgotten(console: Shell) -> 
 
 
 def test_the_settings_go_before_the_choice_and_that_is_said(console: Shell) -> None:
-    console.plain('[collections."emb/Docs"]\nencoder = "scenes-v2"\n')
-    ran = console("encoder", "emb/Docs", "set", "scenes-v1", "--format", "json")
-    assert (ran.json["encoder"]["known_by"], ran.json["choice"]) == ("settings", "scenes-v1")
+    console.plain('[collections."emb/Docs"]\nencoder = "scenes-v1"\n')
+    ran = console("encoder", "emb/Docs", "set", "scenes-v2", "--format", "json")
+    assert (ran.json["encoder"]["known_by"], ran.json["choice"]) == ("settings", "scenes-v2")
     assert "stands in the settings" in ran.err
     assert any("can't have made them" in w for w in ran.json["warnings"])
 
