@@ -6,7 +6,6 @@ from typing import Any
 
 from connectors.qdrant.host import payload_index, schema
 from connectors.qdrant.host.protos import pb
-from connectors.qdrant.host.refused import missing
 from connectors.qdrant.host.store import Store
 
 _GREEN, _YELLOW = 1, 2
@@ -53,8 +52,8 @@ class Collections:
         with shard.lock:
             changed = pb.CollectionConfig()
             changed.CopyFrom(shard.config)
-            schema.update(changed, request)
-            shard.reconfigure(changed)
+            rebuild = schema.update(changed, request)
+            shard.reconfigure(changed, rebuild)
         return pb.CollectionOperationResponse(result=True)
 
     def Delete(self, request: Any) -> Any:
@@ -68,10 +67,7 @@ class Collections:
         return _aliases(self._store.aliases())
 
     def ListCollectionAliases(self, request: Any) -> Any:
-        name = request.collection_name
-        if not self._store.exists(name):
-            raise missing(f"Collection `{name}` doesn't exist!")
-        return _aliases(self._store.aliases(self._store.shard(name).name))
+        return _aliases(self._store.aliases(request.collection_name))
 
     def CollectionClusterInfo(self, request: Any) -> Any:
         shard = self._store.shard(request.collection_name)

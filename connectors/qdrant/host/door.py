@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -69,7 +69,7 @@ def owned(root: Path) -> bool:
 
 
 @contextlib.contextmanager
-def starting(root: Path, deadline: float) -> Iterator[None]:
+def starting(root: Path, deadline: float) -> Generator[None]:
     """Hold the right to start a host. Raises TimeoutError at `deadline` (monotonic)."""
     handle = os.open(root / STARTING, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import qdrant_edge as edge
 
@@ -10,6 +10,8 @@ from connectors.qdrant.host.refused import invalid, unserved
 from connectors.qdrant.host.values import point_id
 
 DEEPEST: Final = 64
+_SLICE: Final[Any] = vars(edge)["SliceCondition"]
+"""Missing in the engine's type stubs (0.9.0)."""
 
 
 def read(given: Any, depth: int = 0) -> edge.Filter | None:
@@ -55,7 +57,7 @@ def condition(given: Any, depth: int) -> Any:
         case "slice":
             if given.slice.total == 0 or given.slice.index >= given.slice.total:
                 raise invalid("slice: index must be below total")
-            return edge.SliceCondition(given.slice.total, given.slice.index)
+            return _SLICE(given.slice.total, given.slice.index)
         case None:
             raise invalid("Malformed Condition type")
         case _:
@@ -101,11 +103,21 @@ def _geo(given: Any) -> edge.GeoPoint:
     return edge.GeoPoint(given.lon, given.lat)
 
 
+def _match_bool(value: bool) -> Any:
+    """qdrant-edge 0.9.0 takes a Python bool for the integer 0 or 1, which matches no boolean; it takes
+    numpy's bool for what it is."""
+    import numpy as np
+
+    return edge.MatchValue(cast("bool", np.bool_(value)))
+
+
 def _match(given: Any) -> Any:
     kind = given.WhichOneof("match_value")
     match kind:
-        case "keyword" | "integer" | "boolean":
+        case "keyword" | "integer":
             return edge.MatchValue(getattr(given, kind))
+        case "boolean":
+            return _match_bool(given.boolean)
         case "keywords":
             return edge.MatchAny(list(given.keywords.strings))
         case "integers":

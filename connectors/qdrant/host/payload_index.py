@@ -21,7 +21,7 @@ _PARAMS: Final = {
     "datetime": edge.DatetimeIndexParams,
     "uuid": edge.UuidIndexParams,
 }
-_TOKENIZERS: Final = (None, "Prefix", "Whitespace", "Word", "Multilingual", "Code")
+_TOKENIZERS: Final[tuple[str | None, ...]] = (None, "Prefix", "Whitespace", "Word", "Multilingual", "Code")
 _SIMPLE: Final = (
     "is_tenant",
     "lookup",
@@ -57,13 +57,13 @@ def _params(kind: str, given: Any) -> Any:
     if kind == "keyword" and given.HasField("prefix"):
         parts["prefix"] = True
     if kind == "text":
-        name = _TOKENIZERS[given.tokenizer] if given.tokenizer < len(_TOKENIZERS) else None
+        name = _TOKENIZERS[int(given.tokenizer)] if given.tokenizer < len(_TOKENIZERS) else None
         if name is not None:
             parts["tokenizer"] = getattr(edge.TokenizerType, name)
         if given.HasField("scoring"):
             parts["scoring"] = True
         if given.HasField("stopwords"):
-            languages = {getattr(edge.Language, w.capitalize(), None) for w in given.stopwords.languages}
+            languages: set[Any] = {_language(edge.Language, w) for w in given.stopwords.languages}
             if None in languages:
                 raise invalid("Unknown language of stopwords")
             parts["stopwords"] = edge.StopwordsSet(languages, set(given.stopwords.custom))
@@ -72,10 +72,14 @@ def _params(kind: str, given: Any) -> Any:
     return _PARAMS[kind](**parts)
 
 
+def _language(known: Any, name: str) -> Any:
+    return getattr(known, name.capitalize(), None)
+
+
 def _stemmer(given: Any) -> Any:
     which = given.WhichOneof("stemming_params")
     if which == "snowball":
-        language = getattr(edge.SnowballLanguage, given.snowball.language.capitalize(), None)
+        language = _language(edge.SnowballLanguage, given.snowball.language)
         if language is None:
             raise invalid(f"Unknown language of a stemmer: {given.snowball.language}")
         return edge.SnowballParams(language)

@@ -9,17 +9,20 @@ import qdrant_edge as edge
 
 from connectors.qdrant.host import filters, payload_index, queries, schema, vectors
 from connectors.qdrant.host.protos import pb
-from connectors.qdrant.host.refused import invalid, unserved, wrong
+from connectors.qdrant.host.refused import invalid, wrong
 from connectors.qdrant.host.shard import Shard
 from connectors.qdrant.host.store import Store
 from connectors.qdrant.host.values import from_fields, point_id
 
 _COMPLETED: Final = 2
-_MODES: Final = (edge.UpdateMode.Upsert, edge.UpdateMode.InsertOnly, edge.UpdateMode.UpdateOnly)
+_MODES: Final[tuple[Any, ...]] = (
+    edge.UpdateMode.Upsert,
+    edge.UpdateMode.InsertOnly,
+    edge.UpdateMode.UpdateOnly,
+)
 _ROWS_AT_ONCE: Final = 2_000
 _BYTES_AT_ONCE: Final = 4 * 1024 * 1024
 _DEFAULT_LIMIT: Final = 10
-_DISTANCES: Final = schema.DISTANCES
 
 Op = edge.UpdateOperation
 
@@ -41,7 +44,9 @@ class Points(queries.Queries):
         condition = filters.field(request, "update_filter")
         mode = _mode(request)
         if not given:
-            raise invalid("Wrong input: Empty update request")
+            raise invalid("Bad request: Empty update request")
+        if any(not p.HasField("vectors") for p in given):
+            raise invalid("Expected some vectors")
         rows = [
             (point_id(p.id), vectors.read_all(p.vectors, shard.specs), from_fields(p.payload)) for p in given
         ]
@@ -58,9 +63,10 @@ class Points(queries.Queries):
         return _done()
 
     def _update_vectors(self, shard: Shard, given: Any, condition: Any) -> None:
-        rows = [(point_id(p.id), vectors.read_all(p.vectors, shard.specs), None) for p in given]
-        if any(not v for _, v, _ in rows):
-            raise invalid("Validation error in body: [points.vector: must specify vectors to update]")
+        if not given:
+            raise invalid("Bad request: Empty update request")
+        read = [(point_id(p.id), vectors.read_all(p.vectors, shard.specs), None) for p in given]
+        rows = [row for row in read if row[1]]
         with shard.writing():
             for part, size in _parts(rows):
                 held = [edge.PointVectors(i, v) for i, v, _ in part]
@@ -142,7 +148,7 @@ class Points(queries.Queries):
 
     def _one_of_batch(self, shard: Shard, request: Any, operation: Any) -> None:
         kind = operation.WhichOneof("operation")
-        given = getattr(operation, kind) if kind else None
+        given: Any = getattr(operation, kind) if kind else None
         match kind:
             case "upsert":
                 self._upsert(shard, given.points, given)
@@ -179,50 +185,22 @@ class Points(queries.Queries):
 
     def CreateVectorName(self, request: Any) -> Any:
         shard = self._store.asked(request, writes=True)
-        name = request.vector_name
         with shard.writing():
-            if name in shard.specs:
-                raise wrong(f"Vector `{name}` already exists")
             changed = pb.CollectionConfig()
             changed.CopyFrom(shard.config)
-            kind = request.WhichOneof("vector_config")
-            if kind == "dense_config":
-                operation = _dense_name(name, request.dense_config, changed)
-            elif kind == "sparse_config":
-                given = request.sparse_config
-                params = changed.params.sparse_vectors_config.map[name]
-                params.SetInParent()
-                if given.HasField("modifier"):
-                    params.modifier = given.modifier
-                if given.HasField("datatype"):
-                    params.index.datatype = given.datatype
-                operation = Op.create_sparse_vector(
-                    name,
-                    edge.Modifier.Idf if given.modifier == 1 else None,
-                    schema.DATATYPES.get(given.datatype),
-                )
-            else:
-                raise invalid("Malformed vector_config")
-            shard.write(operation)
-            shard.reconfigure(changed)
+            if schema.add_vector(changed, request):
+                shard.write(_creation(request))
+                shard.reconfigure(changed)
         return _done()
 
     def DeleteVectorName(self, request: Any) -> Any:
         shard = self._store.asked(request, writes=True)
-        name = request.vector_name
         with shard.writing():
-            vectors.spec_of(shard.specs, name)
             changed = pb.CollectionConfig()
             changed.CopyFrom(shard.config)
-            params = changed.params
-            if name in params.sparse_vectors_config.map:
-                del params.sparse_vectors_config.map[name]
-            elif params.vectors_config.WhichOneof("config") == "params_map":
-                del params.vectors_config.params_map.map[name]
-            else:
-                params.ClearField("vectors_config")
-            shard.write(Op.delete_vector_name(name))
-            shard.reconfigure(changed)
+            if schema.remove_vector(changed, request.vector_name):
+                shard.write(Op.delete_vector_name(request.vector_name))
+                shard.reconfigure(changed)
         return _done()
 
     # Plain reads
@@ -325,7 +303,7 @@ def _selected(selector: Any) -> tuple[list[Any] | None, Any]:
         case "filter":
             return None, filters.read(selector.filter) or edge.Filter()
         case _:
-            raise invalid("PointSelector is missing")
+            raise invalid("points_selector is expected")
 
 
 def _payload(request: Any) -> Any:
@@ -337,25 +315,19 @@ def _vectors(request: Any, shard: Shard) -> Any:
     return queries.vectors_choice(request, shard.specs)
 
 
-def _dense_name(name: str, given: Any, config: Any) -> Any:
-    if given.distance not in _DISTANCES or not 1 <= given.size <= 65_536:
-        raise invalid("Validation error in body: [dense_config: size or distance]")
-    if given.HasField("datatype") and given.datatype and given.datatype not in schema.DATATYPES:
-        raise unserved("this storage type of vectors")
-    held = config.params.vectors_config
-    if held.WhichOneof("config") == "params":
-        raise wrong("Cannot add a named vector to a collection with an unnamed one only")
-    params = held.params_map.map[name]
-    params.size, params.distance = given.size, given.distance
-    if given.HasField("datatype"):
-        params.datatype = given.datatype
-    multi = given.HasField("multivector_config")
-    if multi:
-        params.multivector_config.CopyFrom(given.multivector_config)
+def _creation(request: Any) -> Any:
+    """The engine's operation for a `CreateVectorName`, whose settings `schema.add_vector` has checked."""
+    name = request.vector_name
+    if request.WhichOneof("vector_config") == "sparse_config":
+        sparse = request.sparse_config
+        modifier = edge.Modifier.Idf if sparse.modifier == 1 else None
+        return Op.create_sparse_vector(name, modifier, schema.DATATYPES.get(sparse.datatype))
+    dense = request.dense_config
+    multi = dense.HasField("multivector_config")
     return Op.create_dense_vector(
         name,
-        given.size,
-        _DISTANCES[given.distance],
+        dense.size,
+        schema.DISTANCES[dense.distance],
         edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim) if multi else None,
-        schema.DATATYPES.get(given.datatype),
+        schema.DATATYPES.get(dense.datatype),
     )

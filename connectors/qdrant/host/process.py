@@ -50,9 +50,13 @@ def run(root: Path, idle_seconds: float, ready: Any = None) -> int:
 
 def _serve(root: Path, idle_seconds: float, tell: Any) -> int:
     stop = threading.Event()
+
+    def told_to_stop(number: int, frame: object) -> None:
+        stop.set()
+
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, told_to_stop)
     from connectors.qdrant.host.service import ENGINE, Service, start
     from connectors.qdrant.host.store import Store
 

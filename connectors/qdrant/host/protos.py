@@ -107,6 +107,6 @@ def _load() -> tuple[SimpleNamespace, tuple[Method, ...]]:
     return SimpleNamespace(**messages), methods
 
 
-pb: Final[Any]
-METHODS: Final[tuple[Method, ...]]
-pb, METHODS = _load()
+_LOADED: Final = _load()
+pb: Final[Any] = _LOADED[0]
+METHODS: Final[tuple[Method, ...]] = _LOADED[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import qdrant_edge as edge
 
@@ -19,23 +19,24 @@ from connectors.qdrant.host.vectors import VectorSpec
 _DEFAULT_LIMIT: Final = 10
 _DEFAULT_GROUP_SIZE: Final = 3
 _RRF_K: Final = 2
-_DIRECTIONS: Final = (edge.Direction.Asc, edge.Direction.Desc)
+_DIRECTIONS: Final[tuple[Any, ...]] = (edge.Direction.Asc, edge.Direction.Desc)
 
 
-def put_record(into: Any, record: Any) -> None:
+def put_record(into: Any, record: Any, with_vectors: bool = True) -> None:
     """A row of Scroll or Get."""
     put_id(into.id, record.id)
     payload, held = record.payload, record.vector
     if payload:
         put_fields(into.payload, payload)
-    if held is not None and held != {}:
+    if held is not None and with_vectors:
         vectors.write_all(into.vectors, held)
     if record.order_value is not None:
         _put_order(into.order_value, record.order_value)
 
 
-def put_hit(into: Any, hit: Any) -> None:
-    put_record(into, hit)
+def put_hit(into: Any, hit: Any, with_vectors: bool = True) -> None:
+    """A hit. The engine gives vectors that nobody asked for where it needed them itself (MMR)."""
+    put_record(into, hit, with_vectors)
     into.score = hit.score
     into.version = hit.version
 
@@ -71,6 +72,11 @@ def vectors_choice(request: Any, specs: Mapping[str, VectorSpec]) -> Any:
             vectors.spec_of(specs, name)
         return names
     return selector.enable
+
+
+def _wants_vectors(request: Any) -> bool:
+    selector = request.with_vectors
+    return bool(selector.enable or selector.WhichOneof("selector_options") == "include")
 
 
 def order_by(given: Any) -> Any:
@@ -252,11 +258,11 @@ class Plan:
         records = shard.read(lambda e: e.retrieve([row], False, [name]))
         if not records:
             raise missing(f"No point with id {row} found")
-        held = records[0].vector
+        held: Any = records[0].vector
         if isinstance(held, dict):
-            held = held.get(name)
+            held = cast("dict[str, Any]", held).get(name)
         if held is None or held == []:
-            raise missing(f"Vector with name {name!r} for point {row} not found")
+            raise missing(f'Vector with name "{name}" for point not found')
         if shard is self._shard:
             asked.add(row)
         return held
@@ -265,7 +271,7 @@ class Plan:
 def _average(positive: list[Any], negative: list[Any]) -> Any:
     """avg(positive) + avg(positive) - avg(negative), as the server's `average_vector`."""
     if not positive:
-        raise wrong("At least one positive vector ID required with this strategy")
+        raise wrong("Positive vectors should not be empty with `average` strategy")
     if any(isinstance(v, edge.SparseVector) or (v and isinstance(v[0], list)) for v in positive + negative):
         raise unserved("average_vector over sparse or multi-vectors")
     size = len(positive[0])
@@ -284,7 +290,7 @@ class Queries:
     def Query(self, request: Any) -> Any:
         answer = pb.QueryResponse()
         for hit in self._query(request):
-            put_hit(answer.result.add(), hit)
+            put_hit(answer.result.add(), hit, _wants_vectors(request))
         return answer
 
     def _query(self, request: Any) -> list[Any]:
@@ -293,7 +299,11 @@ class Queries:
         if limit == 0:
             raise invalid("Validation error in body: [limit: value 0 invalid, must be 1 or larger]")
         asked = Plan(self._store, shard).request(request, limit, request.offset)
-        return shard.read(lambda e: e.query(asked))
+        hits: list[Any] = shard.read(lambda e: e.query(asked))
+        if request.HasField("query") and request.query.WhichOneof("variant") == "order_by":
+            # A row with several values comes once, with its first one.
+            hits = list({hit.id: hit for hit in reversed(hits)}.values())[::-1]
+        return hits
 
     def QueryBatch(self, request: Any) -> Any:
         answer = pb.QueryBatchResponse()
@@ -302,7 +312,7 @@ class Queries:
                 query.collection_name = request.collection_name
             batch = answer.result.add()
             for hit in self._query(query):
-                put_hit(batch.result.add(), hit)
+                put_hit(batch.result.add(), hit, _wants_vectors(query))
         return answer
 
     def Search(self, request: Any) -> Any:

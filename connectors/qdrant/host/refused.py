@@ -58,6 +58,7 @@ def disk_full(why: str) -> Refused:
 
 
 _FULL: Final = re.compile(r"no space left on device|os error 28|quota exceeded|os error 122", re.IGNORECASE)
+_BAD_PATH: Final = "invalid JSON path"
 _BAD_INPUT: Final = (
     "Vector dimension error",
     "Not existing vector name error",
@@ -90,6 +91,8 @@ def translate(fault: BaseException) -> Refused:
         return wrong("Conversion between sparse and regular vectors failed")
     if text == "Wrong usage of multi vectors":
         return wrong("Conversion between multi and regular vectors failed")
+    if text.startswith(_BAD_PATH):
+        return invalid(f"Invalid json path: '{text.removeprefix(_BAD_PATH).lstrip()}'")
     if isinstance(fault, (ValueError, TypeError, OverflowError)):
         return invalid(text)
     return Refused(

@@ -7,7 +7,7 @@ from typing import Any, Final
 import qdrant_edge as edge
 
 from connectors.qdrant.host.protos import pb
-from connectors.qdrant.host.refused import invalid, unserved
+from connectors.qdrant.host.refused import invalid, unserved, wrong
 from connectors.qdrant.host.vectors import VectorSpec
 
 DISTANCES: Final = {
@@ -23,22 +23,24 @@ DATATYPES: Final = {
 }
 _FLOAT_BYTES: Final = 4
 
+NO_VECTORS: Final = "plumbline-none"
+"""The engine wants a vector where a server's collection may have none: a sparse one that no row holds."""
+
 LONGEST_NAME: Final = 255
+_NEVER: Final = frozenset("/\0")
 _FORBIDDEN: Final = frozenset('<>:"/\\|?*\0\x1f')
 
 
-def check_name(name: str) -> str:
-    """A collection's name, as Qdrant's server allows it (validation.rs, 1.18). Raises Refused."""
-    if not name:
-        raise invalid('Validation error in body: [collection_name: value invalid: "", must not be empty]')
-    if len(name) > LONGEST_NAME:
+def check_name(name: str, new: bool = False) -> str:
+    """A collection's name, as Qdrant's server allows it (1.18): a `new` one is held to more. Raises Refused."""
+    if not 1 <= len(name) <= LONGEST_NAME:
         raise invalid(
-            f"Validation error in body: [collection_name: must be at most {LONGEST_NAME} characters]"
+            f'Validation error in body: [collection_name: value "{name}" invalid, must be from 1 to 255 characters]'
         )
     for char in name:
-        if char in _FORBIDDEN:
+        if char in (_FORBIDDEN if new else _NEVER):
             raise invalid(
-                f"Validation error in body: [collection_name: collection name cannot contain {char!r} char]"
+                f'Validation error in body: [collection_name: collection name cannot contain "{char}" char]'
             )
     return name
 
@@ -68,29 +70,122 @@ def from_request(request: Any) -> Any:
     optimizer.default_segment_number, optimizer.flush_interval_sec = 0, 5
     optimizer.indexing_threshold = 10_000
     optimizer.MergeFrom(request.optimizers_config)
-    config.wal_config.wal_capacity_mb, config.wal_config.wal_segments_ahead = 32, 0
+    wal = config.wal_config
+    wal.wal_capacity_mb, wal.wal_segments_ahead, wal.wal_retain_closed = 32, 0, 1
     config.wal_config.MergeFrom(request.wal_config)
     if request.HasField("quantization_config"):
         config.quantization_config.CopyFrom(request.quantization_config)
     if request.HasField("strict_mode_config"):
         config.strict_mode_config.CopyFrom(request.strict_mode_config)
     _merge_metadata(config.metadata, request.metadata)
-    for name, vector in dense_params(config).items():
-        _check(name, vector)
+    for vector in dense_params(config).values():
+        _check(vector)
     return config
 
 
-def update(config: Any, request: Any) -> None:
-    """Apply an `UpdateCollection`. What would need the engine to be rebuilt is refused by name."""
-    for part in ("vectors_config", "quantization_config", "sparse_vectors_config", "params"):
-        if request.HasField(part):
-            raise unserved(f"a change of {part} on a collection that exists")
-    if request.HasField("hnsw_config"):
-        raise unserved("a change of hnsw_config on a collection that exists")
+def update(config: Any, request: Any) -> bool:
+    """Apply an `UpdateCollection`; returns whether the index must be built anew."""
+    rebuild = False
+    if request.HasField("vectors_config"):
+        known = dense_params(config)
+        diff = request.vectors_config
+        changes = {"": diff.params} if diff.WhichOneof("config") == "params" else dict(diff.params_map.map)
+        for name, change in changes.items():
+            if name not in known:
+                raise wrong(f"Not existing vector name error: {name}")
+            _apply(known[name], change, ("hnsw_config", "on_disk"))
+            rebuild = True
+    if request.HasField("sparse_vectors_config"):
+        raise unserved("a change of sparse_vectors_config on a collection that exists")
+    if request.HasField("hnsw_config") or request.HasField("quantization_config"):
+        _apply(config, request, ("hnsw_config",))
+        rebuild = True
+    if request.HasField("params"):
+        if request.params.HasField("replication_factor") and request.params.replication_factor > 1:
+            raise unserved("replicas")
+        _apply(config.params, request.params, ("on_disk_payload",))
     config.optimizer_config.MergeFrom(request.optimizers_config)
     if request.HasField("strict_mode_config"):
         config.strict_mode_config.MergeFrom(request.strict_mode_config)
     _merge_metadata(config.metadata, request.metadata)
+    return rebuild
+
+
+def _apply(held: Any, change: Any, names: tuple[str, ...]) -> None:
+    """Merge the named fields, and replace or disable the quantization where the change has any."""
+    for name in names:
+        if change.HasField(name):
+            part = getattr(change, name)
+            if isinstance(part, bool):
+                setattr(held, name, part)
+            else:
+                getattr(held, name).MergeFrom(part)
+    if "quantization_config" in change.DESCRIPTOR.fields_by_name and change.HasField("quantization_config"):
+        kind = change.quantization_config.WhichOneof("quantization")
+        held.ClearField("quantization_config")
+        if kind not in (None, "disabled"):
+            getattr(held.quantization_config, kind).CopyFrom(getattr(change.quantization_config, kind))
+
+
+def add_vector(config: Any, request: Any) -> bool:
+    """Apply a `CreateVectorName`; False where the same vector is there already, as on the server."""
+    name = request.vector_name
+    kind = request.WhichOneof("vector_config")
+    if kind is None:
+        raise invalid("Malformed vector_config")
+    added: Any = pb.SparseVectorParams() if kind == "sparse_config" else pb.VectorParams()
+    if kind == "sparse_config":
+        given = request.sparse_config
+        if given.HasField("modifier"):
+            added.modifier = given.modifier
+        if given.HasField("datatype"):
+            added.index.datatype = given.datatype
+    else:
+        given = request.dense_config
+        added.size, added.distance = given.size, given.distance
+        if given.HasField("datatype"):
+            added.datatype = given.datatype
+        if given.HasField("multivector_config"):
+            added.multivector_config.CopyFrom(given.multivector_config)
+        _check(added)
+    held = {**dense_params(config), **sparse_params(config)}.get(name)
+    if held is not None:
+        if held.DESCRIPTOR is not added.DESCRIPTOR or _identity(held) != _identity(added):
+            raise wrong(f"Vector `{name}` already exists with a different configuration")
+        return False
+    if kind == "sparse_config":
+        config.params.sparse_vectors_config.map[name].CopyFrom(added)
+    else:
+        _by_name(config)[name].CopyFrom(added)
+    return True
+
+
+def remove_vector(config: Any, name: str) -> bool:
+    """Apply a `DeleteVectorName`; False where there is no such vector, as on the server."""
+    params = config.params
+    if name in params.sparse_vectors_config.map:
+        del params.sparse_vectors_config.map[name]
+    elif name in dense_params(config):
+        del _by_name(config)[name]
+    else:
+        return False
+    return True
+
+
+def _by_name(config: Any) -> Any:
+    """The dense vectors as a map; the unnamed one becomes a member of it."""
+    vectors = config.params.vectors_config
+    if vectors.WhichOneof("config") == "params":
+        unnamed = pb.VectorParams()
+        unnamed.CopyFrom(vectors.params)
+        vectors.params_map.map[""].CopyFrom(unnamed)
+    return vectors.params_map.map
+
+
+def _identity(params: Any) -> tuple[Any, ...]:
+    if params.DESCRIPTOR.name == "SparseVectorParams":
+        return (params.modifier,)
+    return (params.size, params.distance, params.datatype or 1, params.HasField("multivector_config"))
 
 
 def _merge_metadata(held: Any, given: Any) -> None:
@@ -138,7 +233,8 @@ def for_engine(config: Any) -> edge.EdgeConfig:
 
     return edge.EdgeConfig(
         vectors={name: _dense(p) for name, p in dense_params(config).items()},
-        sparse_vectors={name: _sparse(p) for name, p in sparse_params(config).items()},
+        sparse_vectors={name: _sparse(p) for name, p in sparse_params(config).items()}
+        or (None if dense_params(config) else {NO_VECTORS: edge.EdgeSparseVectorParams()}),
         on_disk_payload=config.params.on_disk_payload,
         hnsw_config=_hnsw(config.hnsw_config),
         quantization_config=_quantization(config) if config.HasField("quantization_config") else None,
@@ -152,9 +248,11 @@ def for_engine(config: Any) -> edge.EdgeConfig:
     )
 
 
-def _check(name: str, params: Any) -> None:
+def _check(params: Any) -> None:
     if not 1 <= params.size <= 65_536:
-        raise invalid(f"Validation error in body: [vectors.{name}.size: must be from 1 to 65536]")
+        raise invalid(
+            f"Validation error in body: [vectors_config.config.size: value {params.size} invalid, must be from 1 to 65536]"
+        )
     if params.distance not in DISTANCES:
         raise invalid("Distance is not specified" if not params.distance else "Unknown distance")
     if params.datatype and params.datatype not in DATATYPES:
@@ -210,7 +308,7 @@ def _quantization(owner: Any) -> Any:
     kind = given.WhichOneof("quantization")
     if kind is None:
         return None
-    part = getattr(given, kind)
+    part: Any = getattr(given, kind)
     ram = part.always_ram if part.HasField("always_ram") else None
     match kind:
         case "scalar":
@@ -219,22 +317,26 @@ def _quantization(owner: Any) -> Any:
             )
         case "product":
             return edge.ProductQuantizationConfig(
-                getattr(edge.CompressionRatio, _COMPRESSIONS[part.compression]), ram
+                getattr(edge.CompressionRatio, _COMPRESSIONS[int(part.compression)]), ram
             )
         case "binary":
             return edge.BinaryQuantizationConfig(
                 ram,
-                getattr(edge.BinaryQuantizationEncoding, _ENCODINGS[part.encoding])
+                getattr(edge.BinaryQuantizationEncoding, _ENCODINGS[int(part.encoding)])
                 if part.HasField("encoding")
                 else None,
-                getattr(edge.BinaryQuantizationQueryEncoding, _QUERY_ENCODINGS[part.query_encoding.setting])
+                getattr(
+                    edge.BinaryQuantizationQueryEncoding, _QUERY_ENCODINGS[int(part.query_encoding.setting)]
+                )
                 if part.HasField("query_encoding")
                 else None,
             )
         case "turboquant":
             return edge.TurboQuantQuantizationConfig(
                 ram,
-                getattr(edge.TurboQuantBitSize, _TURBO_BITS[part.bits]) if part.HasField("bits") else None,
+                getattr(edge.TurboQuantBitSize, _TURBO_BITS[int(part.bits)])
+                if part.HasField("bits")
+                else None,
             )
         case _:
             raise unserved(f"{kind} quantization")

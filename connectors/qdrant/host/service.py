@@ -67,7 +67,7 @@ class Service:
         return 0.0 if self._running else time.monotonic() - self.last_call
 
     def handlers(self) -> list[grpc.GenericRpcHandler]:
-        services: dict[str, dict[str, grpc.RpcMethodHandler]] = {}
+        services: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = {}
         for method in METHODS:
             services.setdefault(method.service, {})[method.name] = grpc.unary_unary_rpc_method_handler(
                 self._handler(method),

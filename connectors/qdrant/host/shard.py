@@ -14,7 +14,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -69,6 +69,7 @@ class Shard:
         self._unflushed = 0
         self._unindexed = 0
         self._dead = 0
+        self._stale = False
         self._waiting_since = 0.0
         self._build: Build | None = None
 
@@ -114,7 +115,7 @@ class Shard:
         }
         sidecar.replace(self.folder / CONFIG, json.dumps(held, indent=1).encode())
 
-    def reconfigure(self, config: Any) -> None:
+    def reconfigure(self, config: Any, rebuild: bool = False) -> None:
         """Keep a configuration whose vectors the engine has already taken over."""
         with self.lock:
             self._give_up_build()
@@ -125,6 +126,7 @@ class Shard:
             except BaseException:
                 self.config, self.specs = held, specs
                 raise
+            self._stale = self._stale or rebuild
 
     # Opening and closing
 
@@ -241,7 +243,7 @@ class Shard:
     # Writing
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self) -> Generator[None]:
         """Several operations as one: no other write comes between them."""
         with self.lock:
             self.engine()
@@ -316,7 +318,8 @@ class Shard:
         index_from = given.indexing_threshold * 1024
         enough_dead = given.vacuum_min_vector_number
         return bool(
-            (index_from and self._unindexed > index_from)
+            self._stale
+            or (index_from and self._unindexed > index_from)
             or (self._dead > enough_dead and self._dead > given.deleted_threshold * self._high)
         )
 
@@ -333,6 +336,7 @@ class Shard:
                 return
             size = sum(p.stat().st_size for p in self._data.rglob("*") if p.is_file())
             self._unindexed = self._dead = 0
+            self._stale = False
             self._waiting_since = time.monotonic()
             try:
                 _room(self.folder, size)

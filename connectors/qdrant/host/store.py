@@ -84,11 +84,13 @@ class Store:
             return sorted([*self._shards, *self._broken])
 
     def exists(self, name: str) -> bool:
+        schema.check_name(name)
         with self.lock:
             return self._aliases.get(name, name) in self._shards
 
     def shard(self, name: str) -> Shard:
         """The collection of a name or an alias. Raises NOT_FOUND, or DATA_LOSS where it is damaged."""
+        schema.check_name(name)
         with self.lock:
             real = self._aliases.get(name, name)
             shard = self._shards.get(real)
@@ -112,7 +114,7 @@ class Store:
             return list(self._shards.values())
 
     def create(self, request: Any) -> None:
-        name = schema.check_name(request.collection_name)
+        name = schema.check_name(request.collection_name, new=True)
         with self.lock:
             if name in self._shards or folder_name(name) in self._broken:
                 raise Refused(
@@ -127,6 +129,7 @@ class Store:
 
     def delete(self, name: str) -> bool:
         """Whether there was one. Its aliases go with it, as on the server. A damaged one can be deleted too."""
+        schema.check_name(name)
         with self.lock:
             aside = self._folder / f"{_GONE}{uuid.uuid4().hex}"
             shard = self._shards.get(name)
@@ -166,7 +169,7 @@ class Store:
                 name, target = action.create_alias.alias_name, action.create_alias.collection_name
                 if target not in self._shards:
                     raise missing(f"Collection `{target}` doesn't exist!")
-                self._free(schema.check_name(name))
+                self._free(name)
                 held[name] = target
             case "delete_alias":
                 held.pop(action.delete_alias.alias_name, None)
@@ -174,7 +177,7 @@ class Store:
                 old, new = action.rename_alias.old_alias_name, action.rename_alias.new_alias_name
                 if old not in held:
                     raise missing(f"Alias {old} does not exists!")
-                self._free(schema.check_name(new))
+                self._free(new)
                 held[new] = held.pop(old)
             case _:
                 raise wrong("Malformed AliasOperation type")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from connectors.qdrant.host.refused import invalid
 
@@ -70,7 +70,7 @@ def put_value(into: Any, held: Any) -> None:
         into.double_value = held
     elif isinstance(held, Mapping):
         into.struct_value.SetInParent()
-        put_fields(into.struct_value.fields, held)
+        put_fields(into.struct_value.fields, cast("Mapping[str, Any]", held))
     else:
         into.list_value.SetInParent()
         for element in held:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import qdrant_edge as edge
 
 from connectors.qdrant.host.refused import invalid, unserved, wrong
+
+Floats = Any
+"""A memoryview of floats, which the engine reads without a Python list in between."""
 
 EngineVector = Any
 """memoryview of floats, `edge.SparseVector`, or a list of memoryviews."""
@@ -23,13 +26,13 @@ class VectorSpec:
     size: int | None
 
 
-def floats(data: bytes) -> memoryview:
+def floats(data: bytes) -> Floats:
     if len(data) % 4:
         raise invalid("failed to decode Protobuf message: a float has 4 bytes")
     return memoryview(data).cast("f")
 
 
-def _sized(data: memoryview, size: int | None) -> memoryview:
+def _sized(data: Floats, size: int | None) -> Floats:
     if len(data) != size:
         raise wrong(f"Vector dimension error: expected dim: {size}, got {len(data)}")
     return data
@@ -74,7 +77,7 @@ def _dense(data: bytes, spec: VectorSpec) -> EngineVector:
     return [row] if spec.kind == "multi" else row
 
 
-def _multi(rows: list[memoryview], spec: VectorSpec) -> EngineVector:
+def _multi(rows: list[Floats], spec: VectorSpec) -> EngineVector:
     if spec.kind != "multi":
         raise wrong("Conversion between multi and regular vectors failed")
     if not rows:
@@ -114,7 +117,7 @@ def size_in_bytes(vectors: Mapping[str, EngineVector]) -> int:
         if isinstance(vector, memoryview):
             total += vector.nbytes
         elif isinstance(vector, list):
-            total += sum(row.nbytes for row in vector)
+            total += sum(row.nbytes for row in cast("list[Floats]", vector))
         else:
             total += 8 * len(vector.indices)
     return total
@@ -136,11 +139,15 @@ def write(into: Any, held: Any) -> None:
 def write_all(into: Any, held: Any) -> None:
     """A row's vectors into a `VectorsOutput`: the unnamed one alone, or all by name, as the server does."""
     if isinstance(held, dict):
-        if set(held) == {""}:
-            write(into.vector, held[""])
+        named = cast("dict[str, Any]", held)
+        if not named:
+            into.vectors.SetInParent()
+            return
+        if set(named) == {""}:
+            write(into.vector, named[""])
             return
         into.vectors.SetInParent()
-        for name, vector in held.items():
+        for name, vector in named.items():
             write(into.vectors.vectors[name], vector)
     else:
         write(into.vector, held)
