@@ -51,9 +51,21 @@ class Out:
         if not self.quiet:
             write_line(printable(text), sys.stderr)
 
+    def progress(self, text: str) -> None:
+        """How far long work is: on a terminal, none in a pipe."""
+        if not self.quiet and (self.verbose or _terminal(sys.stderr)):
+            write_line(printable(text), sys.stderr)
+
     def detail(self, text: str) -> None:
         if self.verbose:
             write_line(printable(text), sys.stderr)
+
+
+def _terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False
 
 
 class Gone(Exception):

@@ -2,29 +2,140 @@
 
 from __future__ import annotations
 
+import errno
+import socket
+import time
 from argparse import Namespace
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from connectors.errors import PlumblineError
+from connectors.spec import ConnectionSpec
 from console.cli.context import Context
-from console.cli.output import pairs
-from console.settings import demo_store
+from console.cli.output import flush, pairs, table
+from console.settings import DEMO, Address, demo_spec, demo_store
+
+
+def demo(args: Namespace, context: Context) -> int:
+    """Make the demo's collections, or find them whole; then serve the console."""
+    serving = not (args.no_serve or args.remove)
+    if not args.remove:
+        need("clip", ("torch", "open_clip", "PIL"), "demo")
+    if serving:
+        need("console", ("streamlit", "plotly"), "demo")
+        free_port(args.host, args.port)
+    spec = _demo_spec(args, context)
+    data = _removed(spec, context) if args.remove else _made(args, spec, context)
+    data["url"] = None
+    if not serving:
+        context.out.show(data, lambda: _demo(data))
+        return 0
+
+    def opened(url: str) -> None:
+        data["url"] = url
+        context.out.show(data, lambda: _demo(data))
+        flush()
+
+    _serve(args, context, opened)
+    return 0
+
+
+def _demo_spec(args: Namespace, context: Context) -> ConnectionSpec:
+    """Where the demo goes: the connection that was named or is configured as `demo`, else its own store."""
+    if args.into is not None:
+        return context.workspace.spec(args.into)
+    settings = context.settings
+    return settings.connections.get(DEMO) or demo_spec(settings.home)
+
+
+def _made(args: Namespace, spec: ConnectionSpec, context: Context) -> dict[str, Any]:
+    from connectors.registry import connect
+    from console.demo.seed import make_demo
+
+    connector = connect(spec)
+    try:
+        made = make_demo(connector, context.settings.home, reset=args.reset, say=context.out.progress)
+    finally:
+        connector.close()
+    return {
+        "store": spec.path or spec.url,
+        "collections": [
+            {"address": str(Address(spec.name, c.name)), "rows": c.rows, "made": c.made}
+            for c in made.collections
+        ],
+        "seconds": round(made.seconds, 3),
+    }
+
+
+def _removed(spec: ConnectionSpec, context: Context) -> dict[str, Any]:
+    from connectors.registry import connect
+    from console.demo.seed import remove_demo
+
+    began = time.monotonic()
+    connector = connect(spec)
+    try:
+        names = remove_demo(connector, context.settings.home, say=context.out.progress)
+    finally:
+        connector.close()
+    return {
+        "store": spec.path or spec.url,
+        "collections": [],
+        "removed": [str(Address(spec.name, name)) for name in names],
+        "seconds": round(time.monotonic() - began, 3),
+    }
+
+
+def _demo(data: dict[str, Any]) -> Iterator[str]:
+    if "removed" in data:
+        yield from (f"Removed {address}" for address in data["removed"])
+        if not data["removed"]:
+            yield "There was nothing to remove."
+        return
+    rows = [(c["address"], c["rows"], "made" if c["made"] else "was there") for c in data["collections"]]
+    yield from table(("Address", "Rows", ""), rows)
+    yield ""
+    yield f"Took {data['seconds']:.1f} s. Try: plumbline query {rows[0][0]} --text 'a red circle'"
 
 
 def up(args: Namespace, context: Context) -> int:
     """Serve the console until it is stopped."""
     need("console", ("streamlit", "plotly"), "up")
+    free_port(args.host, args.port)
     context.settings  # noqa: B018
     _serve(args, context)
     return 0
 
 
-def _serve(args: Namespace, context: Context) -> None:
+def _serve(args: Namespace, context: Context, opened: Callable[[str], None] | None = None) -> None:
     from console.asgi import serve
 
-    serve(args.host, args.port, config=context.config, secrets=context.secrets_file, say=context.out.note)
+    serve(
+        args.host,
+        args.port,
+        config=context.config,
+        secrets=context.secrets_file,
+        say=context.out.note,
+        opened=opened,
+    )
+
+
+def free_port(host: str, port: int) -> None:
+    """Raises `port-taken` before anything slow is begun; `serve` finds every other fault of an address."""
+    try:
+        family, kind, proto, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, proto) as held:
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            held.bind(place)
+    except OSError as fault:
+        if fault.errno == errno.EADDRINUSE:
+            raise PlumblineError(
+                "port-taken",
+                f"Port {port} is taken by another program.",
+                where=f"{host}:{port}",
+                hint="Stop that program, or choose another port with --port.",
+            ) from None
 
 
 def store(args: Namespace, context: Context) -> int:
