@@ -98,7 +98,10 @@ def _vector(field: VectorField, where: str) -> dict[str, Any]:
 
 
 def _property(field: PayloadField, where: str) -> dict[str, Any]:
-    """A property; `details` may hold Weaviate's own settings of it (tokenization, nestedProperties …)."""
+    """A property; `details` may hold Weaviate's own settings of it (tokenization, nestedProperties …).
+
+    It gets the server's default indexes whether or not `indexed` asks for one: they can't be had later.
+    """
     neutral = field.type.removesuffix("[]")
     kind = _TYPES.get(neutral)
     array = field.type.endswith("[]")
@@ -107,9 +110,7 @@ def _property(field: PayloadField, where: str) -> dict[str, Any]:
     made: dict[str, Any] = {"name": field.name, "dataType": [kind + ("[]" if array else "")]}
     if kind == "text":
         made["tokenization"] = "field" if neutral == "keyword" else "word"
-        made["indexSearchable"] = field.indexed and neutral == "text"
-    if kind != "blob":
-        made["indexFilterable"] = field.indexed
+        made["indexSearchable"] = neutral == "text"
     details = {k: v for k, v in field.details.items() if k not in ("name", "dataType")}
     made |= details
     if kind == "object" and not made.get("nestedProperties"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, cast
 
@@ -102,11 +103,11 @@ class Searching(Reading):
             )
         first, *deeper = split_path(field)
         prop = opened.schema.properties.get(first)
-        if prop is not None and (deeper or prop.type not in SCALARS):
+        if prop is None:
+            raise unsupported(f"The collection has no property {first!r}, so no values to count.", place)
+        if deeper or prop.type not in SCALARS:
             raise unsupported(f"Weaviate counts no values of {field!r} ({prop.neutral_type}).", place)
         rows = sum(self._each(opened.parts, lambda p: self._aggregate(opened, p, said.server, timeout)))
-        if prop is None:
-            return Facet({}, rows, True, rows)
         merged: dict[str, int] = {}
         for groups in self._each(
             opened.parts, lambda p: self._groups(opened, p, first, said.server, timeout)
@@ -184,7 +185,7 @@ class Searching(Reading):
         merged: list[list[Hit]] = []
         for _ in asked:
             hits = [hit for _ in opened.parts for hit in next(found)]
-            merged.append(sorted(hits, key=lambda h: h.score)[:k] if len(opened.parts) != 1 else hits)
+            merged.append(_best(hits, k) if len(opened.parts) != 1 else hits)
         return merged
 
     def _check_options(self, opened: Opened, options: SearchOptions) -> None:
@@ -231,7 +232,7 @@ class Searching(Reading):
             return self._hits(opened, part, prepare, "similarity", k, where, said, payload, timeout)
 
         hits = [hit for found in self._each(opened.parts, one) for hit in found]
-        return sorted(hits, key=lambda h: -h.score)[:k] if len(opened.parts) != 1 else hits
+        return _best(hits, k) if len(opened.parts) != 1 else hits
 
     def _hits(
         self,
@@ -278,7 +279,16 @@ class Searching(Reading):
             for at in range(0, len(ids), MOST_ROWS)
             for r in ask(min(k, MOST_ROWS), both(said.server, id_filter(ids[at : at + MOST_ROWS])))
         ]
-        return sorted(found, key=lambda h: h.score if kind == "distance" else -h.score)[:k]
+        return _best(found, k)
+
+
+def _best(hits: list[Hit], k: int) -> list[Hit]:
+    """The k best of hits from several answers; a score that is no number comes last."""
+
+    def rank(hit: Hit) -> tuple[bool, float]:
+        return (math.isnan(hit.score), hit.score if hit.score_kind == "distance" else -hit.score)
+
+    return sorted(hits, key=rank)[:k]
 
 
 def _group_name(held: Any) -> str:
