@@ -68,7 +68,7 @@ class Scanning(Describing):
         """By the quantiles of sampled ids: even, however the ids lie. At most one range for each row."""
         info = self.info(t, timeout)
         scope = self.scope(t, info)
-        rows = self._count(scope, None, timeout) if n > 1 else 0
+        rows = self._about(scope, timeout) if n > 1 else 0
         if n <= 1 or rows <= 1:
             return (Range(),)
         n = min(n, rows)
@@ -134,7 +134,7 @@ class Scanning(Describing):
         info = self.info(t, timeout)
         settings.dimensions(info, tuple(dict.fromkeys(fields)), self.where(t))
         scope = self.scope(t, info)
-        rows = self._count(scope, None, timeout)
+        rows = self._about(scope, timeout)
         ids = sorted(self._some_ids(scope, info, rows, n, timeout), key=id_key)
         rng = np.random.default_rng(seed)
         drawn = [ids[int(i)] for i in rng.permutation(len(ids))[:n]]
@@ -276,8 +276,20 @@ class Scanning(Describing):
         answer = self.get("Points/Scroll", request, "ScrollResponse", timeout, at=self.where(scope.name))
         return set(wire.ids(answer.result))
 
-    def _count(self, scope: Scope, where: Any | None, timeout: float | None) -> int:
-        request = pb.CountPoints(collection_name=scope.name, exact=True)
+    def _about(self, scope: Scope, timeout: float | None) -> int:
+        """Rows, for choosing a way to read them: as exact as the collection's strict mode allows.
+
+        Qdrant 1.13 and later: `search_allow_exact = false` forbids exact counts too.
+        """
+        try:
+            return self._count(scope, None, timeout)
+        except PlumblineError as fault:
+            if fault.code != "strict-mode":
+                raise
+            return self._count(scope, None, timeout, exact=False)
+
+    def _count(self, scope: Scope, where: Any | None, timeout: float | None, exact: bool = True) -> int:
+        request = pb.CountPoints(collection_name=scope.name, exact=exact)
         if where is not None:
             request.filter.CopyFrom(where)
         request.filter.must.extend(scope.conditions)
