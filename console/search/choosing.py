@@ -46,6 +46,8 @@ def unknown(where: str, reading: Reading, vector: VectorField) -> PlumblineError
     tags = ""
     if reading.mix is not None:
         tags = f" Its rows are tagged {shares_text(reading.mix)}, which name no configured encoder."
+    elif reading.why:
+        tags = f" Its version tags could not be read: {reading.why}"
     field_ = f"`{vector.name}`" if vector.name else "this collection"
     return PlumblineError(
         "encoder-unknown",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -141,7 +142,14 @@ def closed_port() -> int:
         return int(s.getsockname()[1])
 
 
-@pytest.fixture(scope="session", params=["embedded", pytest.param("weaviate", marks=pytest.mark.weaviate)])
+STORES = [
+    "embedded",
+    pytest.param("weaviate", marks=pytest.mark.weaviate),
+    pytest.param("qdrant", marks=pytest.mark.qdrant_server),
+]
+
+
+@pytest.fixture(scope="session", params=STORES)
 def shared_workspace(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, closed_port: int
 ) -> Iterator[tuple[Workspace, str]]:
@@ -149,6 +157,15 @@ def shared_workspace(
     dead = ConnectionSpec("dead", "qdrant", url=f"http://127.0.0.1:{closed_port}", timeout=2.0)
     if request.param == "embedded":
         spec = ConnectionSpec("real", "qdrant", path=str(home / "store"))
+    elif request.param == "qdrant":
+        grpc = os.environ.get("QDRANT_GRPC")
+        spec = ConnectionSpec(
+            "real",
+            "qdrant",
+            url=os.environ["QDRANT_URL"],
+            grpc_port=int(grpc) if grpc else None,
+            api_key=os.environ.get("QDRANT_API_KEY"),
+        )
     else:
         spec = replace(request.getfixturevalue("weaviate_server").spec("weaviate"), name="real")
     with ToyWorkspace(Settings(home=home, connections={"real": spec, "dead": dead})) as ws:
