@@ -11,14 +11,14 @@ if str(_HOUSE) not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from console.ui import frame  # noqa: E402
+from console.ui import frame, pages  # noqa: E402
 
 st.set_page_config(page_title="Plumbline", page_icon=frame.ICON, layout="wide")
 page = st.navigation(
     [
-        st.Page(_HOUSE / "pages" / "overview.py", title="Overview", default=True),
-        st.Page(_HOUSE / "pages" / "query.py", title="Query"),
-        st.Page(_HOUSE / "pages" / "connections.py", title="Connections"),
+        st.Page(pages.OVERVIEW, title="Overview", default=True),
+        st.Page(pages.QUERY, title="Query"),
+        st.Page(pages.CONNECTIONS, title="Connections"),
     ],
     position="top",
 )

@@ -93,6 +93,11 @@ def _said() -> None:
 
 
 def _cards(names: Sequence[str], polling: bool) -> None:
+    with panels.guarded("The list of connections"):
+        _all_cards(names, polling)
+
+
+def _all_cards(names: Sequence[str], polling: bool) -> None:
     waiting = False
     for name in names:
         spec = session.workspace().settings.connections.get(name)

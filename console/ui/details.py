@@ -10,7 +10,7 @@ from connectors.errors import PlumblineError
 from connectors.model import VectorField
 from console.catalogue import Described
 from console.settings import Address, encode
-from console.ui import access, actions, board, panels, session, words
+from console.ui import access, actions, board, pages, panels, session, words
 
 PARAM: Final = "collection"
 NO_CHOICE: Final = "as settings, marker and tags say"
@@ -44,7 +44,7 @@ def draw(address: Address) -> None:
         st.code(str(address), language=None, width="content")
         st.space("stretch")
         if st.button("Query this collection", key="details.query", type="primary"):
-            st.switch_page("pages/query.py", query_params={"a": str(address)})
+            st.switch_page(pages.QUERY, query_params={"a": str(address)})
     board.glance(held, seconds=0.6)
     _polled(address)
 
@@ -53,6 +53,10 @@ def _polled(address: Address) -> None:
     waiting = board.described(address).waiting
 
     def body() -> None:
+        with panels.guarded("This collection"):
+            described()
+
+    def described() -> None:
         held = board.described(address)
         if held.waiting:
             st.skeleton(height=220)

@@ -123,6 +123,11 @@ export default function (component) {
     const version = made("span", card.foreign ? "meta foreign" : "meta", card.tags)
     version.title = card.tags
     facts.append(version)
+    if (card.note && card.text && !card.picture) {
+      const note = made("span", "meta", card.note)
+      note.title = card.note
+      facts.append(note)
+    }
     if (card.place) facts.append(made("span", "meta", card.place))
     item.append(face, facts)
     if (card.can_like) {

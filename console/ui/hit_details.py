@@ -9,7 +9,7 @@ import streamlit as st
 
 from console.search import HitRow, QueryRequest, show
 from console.search.answer import finite
-from console.ui import query_state, words
+from console.ui import panels, query_state, words
 from console.ui.pictures import Thumbnail
 
 WHOLE: Final = 20_000
@@ -19,16 +19,21 @@ WHOLE: Final = 20_000
 @st.dialog("Result", width=520, position="right")
 def show_hit(request: QueryRequest, hit: HitRow, picture: Thumbnail | None) -> None:
     """The drawer of one hit."""
+    with panels.guarded("This result"):
+        _drawer(request, hit, picture)
+
+
+def _drawer(request: QueryRequest, hit: HitRow, picture: Thumbnail | None) -> None:
     if picture is not None and picture.uri is not None:
         _picture(picture.uri)
     elif picture is not None and picture.note:
         st.text(picture.note)
     if hit.caption:
-        st.text(hit.caption[:2000])
+        st.text(words.printable(hit.caption[:2000]))
     st.text(f"Rank {hit.rank}, {hit.score_kind} {words.score(hit.score)}")
-    st.text(f"Version {hit.version or 'untagged'}, modality {hit.modality or 'not known'}")
+    st.text(words.printable(f"Version {hit.version or 'untagged'}, modality {hit.modality or 'not known'}"))
     if hit.part:
-        st.text(f"Tenant {hit.part}")
+        st.text(words.printable(f"Tenant {hit.part}"))
     st.caption("Row")
     st.code(str(hit.id), language=None)
     st.caption("Collection")
@@ -48,11 +53,11 @@ def show_hit(request: QueryRequest, hit: HitRow, picture: Thumbnail | None) -> N
         query_state.send(request.more_like(hit.id, hit.address))
     cut = show.preview(hit.payload, WHOLE)
     st.caption("Payload" + (", shortened: the file has all of it" if cut.cut else ""))
-    st.json(cut.value, expanded=2)
+    st.json(words.printable_json(cut.value), expanded=2)
     st.download_button(
         "Payload as JSON",
         lambda: json.dumps(finite(hit.payload), ensure_ascii=False, indent=1, allow_nan=False).encode(
-            "utf-8"
+            "utf-8", "replace"
         ),
         file_name="payload.json",
         mime="application/json",

@@ -7,6 +7,8 @@ from typing import Final
 
 import streamlit as st
 
+from console.ui import words
+
 _CSS: Final = """
 :host { display: block; }
 .note { margin: 0; font-family: var(--st-font); font-size: 13px; line-height: 1.5;
@@ -35,4 +37,4 @@ _NOTE = st.components.v2.component("plumbline_note", html="<div class='lines'></
 
 def note(lines: Sequence[str], *, key: str) -> None:
     """Draw the lines small and quiet."""
-    _NOTE(key=key, data={"lines": list(lines)})
+    _NOTE(key=key, data={"lines": [words.printable(line) for line in lines]})

@@ -46,6 +46,11 @@ def board_of(names: Sequence[str], polling: bool) -> None:
 
 
 def _tables(names: Sequence[str], polling: bool) -> None:
+    with panels.guarded("The overview"):
+        _board(names, polling)
+
+
+def _board(names: Sequence[str], polling: bool) -> None:
     held = {n: board.collections(n) for n in names}
     known = {n: board.encoders(n) for n in names}
     waiting = any(h.waiting for h in (*held.values(), *known.values()))

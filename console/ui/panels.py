@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, cast
 
 import streamlit as st
 
 from connectors.errors import CODES, Code, PlumblineError
+
+_LOG: Final = logging.getLogger("plumbline.console")
 
 TITLES: Final = {
     "unreachable": "The server can't be reached",
@@ -47,6 +51,25 @@ def error(fault: PlumblineError, *, title: str | None = None) -> None:
         st.text(plain(fault.message))
         if fault.hint:
             st.text(plain(fault.hint))
+
+
+@contextlib.contextmanager
+def guarded(what: str) -> Iterator[None]:
+    """What goes wrong inside becomes a panel with a code and a way on, never a trace."""
+    try:
+        yield
+    except PlumblineError as fault:
+        error(fault)
+    except Exception as fault:
+        _LOG.exception("%s failed", what)
+        error(
+            PlumblineError(
+                "internal",
+                f"{what} could not be drawn ({type(fault).__name__}).",
+                where="console",
+                hint="Reload the page. The log of `plumbline up` says more.",
+            )
+        )
 
 
 def plain(text: str) -> str:

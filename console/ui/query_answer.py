@@ -13,7 +13,7 @@ from connectors.errors import PlumblineError
 from console import search
 from console.search import HitRow, QueryAnswer, QueryRequest, Side, show
 from console.settings import Address
-from console.ui import hit_details, models, panels, pictures, query_state, session, words
+from console.ui import hit_details, models, pages, panels, pictures, query_state, session, words
 from console.ui.grid import Card, grid
 from console.ui.note import note
 
@@ -81,7 +81,7 @@ def stopped(request: QueryRequest, fault: PlumblineError, address: Address | Non
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if st.button("Choose an encoder for this collection", key=f"query.choose.{address}"):
                 place = address or request.addresses[0]
-                st.switch_page("pages/overview.py", query_params={"collection": str(place)})
+                st.switch_page(pages.OVERVIEW, query_params={"collection": str(place)})
             st.text("Rows and vectors can be searched without one.", width="content")
 
 
@@ -135,7 +135,7 @@ def _card(answer: QueryAnswer, hit: HitRow, picture: pictures.Thumbnail | None, 
         id=str(hit.id),
         picture=picture.uri if picture is not None else None,
         text=hit.caption,
-        note=picture.note if picture is not None else f"row {hit.id}",
+        note=picture.note if picture is not None else None if hit.caption else f"row {hit.id}",
         version=hit.version,
         modality=hit.modality,
         place=str(hit.address) if several else None,
@@ -212,4 +212,4 @@ def _take_away(drawn: Drawn) -> None:
 
 
 def _exporter(answer: QueryAnswer, form: Form) -> Callable[[], bytes]:
-    return lambda: show.export_hits(answer, form).encode("utf-8")
+    return lambda: show.export_hits(answer, form).encode("utf-8", "replace")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from connectors.model import VectorField
 
+_UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs"})
 _KNOWN_BY: Final = {
     "explicit": "this query",
     "settings": "settings",
@@ -50,6 +52,25 @@ def score(value: float) -> str:
 def moment(seconds: float) -> str:
     """A time with its zone."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S UTC")
+
+
+def printable(text: str) -> str:
+    """The text without what a page can't carry or must not obey: control characters, lone surrogates and
+    marks that turn the direction of writing. Line breaks stay."""
+    return "".join(
+        c if c in "\n\t" or unicodedata.category(c) not in _UNPRINTABLE else "\ufffd" for c in text
+    )
+
+
+def printable_json(data: Any) -> Any:
+    """The same JSON data with every text in it printable."""
+    if isinstance(data, str):
+        return printable(data)
+    if isinstance(data, Mapping):
+        return {printable(str(k)): printable_json(v) for k, v in data.items()}
+    if isinstance(data, list):
+        return [printable_json(v) for v in data]
+    return data
 
 
 def field_name(name: str) -> str:

@@ -97,8 +97,9 @@ def test_a_filter_from_the_link_is_shown_as_conditions_and_holds(visit: Visit) -
     expect(page.locator(CARDS)).to_have_count(5)
     assert all("text · " in t for t in page.locator(CARDS).all_inner_texts())
     page.get_by_role("button", name=re.compile(r"Filter \(1\)")).click()
-    expect(page.get_by_label("Value")).to_have_value("text")
-    page.get_by_label("Value").fill("image")
+    value = page.get_by_label("Value", exact=True)
+    expect(value).to_have_value("text")
+    value.fill("image")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("image"))
     visit.settle()
@@ -106,7 +107,7 @@ def test_a_filter_from_the_link_is_shown_as_conditions_and_holds(visit: Visit) -
 
 
 def test_hostile_payloads_stay_text_and_fetch_nothing(visit: Visit) -> None:
-    page = visit.open("query?a=alive/hostile&id=0&k=10")
+    page = visit.open("query?a=alive/hostile&vector=AACAPwAAAAAAAAAAAAAAAA&k=10")
     expect(page.locator(CARDS)).to_have_count(8)
     expect(page.locator(CARDS).first).to_contain_text("<script>alert(1)</script>")
     expect(page.locator(f"a[href*='{EVIL}'], img[src*='{EVIL}']")).to_have_count(0)
@@ -124,7 +125,7 @@ def test_hostile_payloads_stay_text_and_fetch_nothing(visit: Visit) -> None:
 def test_huge_payloads_are_shortened_and_do_not_reach_the_page_whole(visit: Visit) -> None:
     sizes: list[int] = []
     visit.page.on("websocket", lambda ws: ws.on("framereceived", lambda f: sizes.append(len(f))))
-    page = visit.open("query?a=alive/huge&id=0&k=12")
+    page = visit.open("query?a=alive/huge&vector=AACAPwAAAAAAAAAAAAAAAA&k=12")
     expect(page.locator(CARDS)).to_have_count(12)
     page.get_by_role("button", name=re.compile("Details of Rank 1,")).click()
     expect(page.get_by_role("dialog")).to_contain_text("shortened: the file has all of it")
@@ -132,7 +133,7 @@ def test_huge_payloads_are_shortened_and_do_not_reach_the_page_whole(visit: Visi
 
 
 def test_an_empty_collection_says_so(visit: Visit) -> None:
-    page = visit.open("query?a=alive/empty&id=alive/scenes:0&k=4")
+    page = visit.open("query?a=alive/empty&vector=AACAPwAAAAAAAAAAAAAAAA&k=4")
     expect(page.get_by_text("Nothing was found")).to_be_visible()
 
 
