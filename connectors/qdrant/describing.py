@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from connectors.errors import PlumblineError
 from connectors.model import (
@@ -21,13 +21,6 @@ from connectors.model import (
 from connectors.qdrant import fields
 from connectors.qdrant.link import Link
 from connectors.qdrant.stubs import pb
-
-FACETED: Final = {
-    pb.PayloadSchemaType.Keyword,
-    pb.PayloadSchemaType.Integer,
-    pb.PayloadSchemaType.Bool,
-    pb.PayloadSchemaType.Uuid,
-}
 
 
 class Describing(Link):
@@ -189,7 +182,7 @@ class Describing(Link):
             if texts
             else Capability(False, "no payload field has a full-text index")
         )
-        indexed = [n for n, s in info.payload_schema.items() if s.data_type in FACETED]
+        indexed = [n for n, s in info.payload_schema.items() if fields.facetable(s)]
         if not indexed:
             made["facet"] = Capability(False, "no payload field has a keyword, integer, bool or uuid index")
         tenants = fields.tenant_fields(info)
@@ -211,7 +204,14 @@ class Describing(Link):
 
     def _rows(self, t: Target, timeout: float | None) -> int:
         request = pb.CountPoints(collection_name=t.collection, exact=True)
-        answer = self.get("Points/Count", request, "CountResponse", timeout, at=self.where(t))
+        try:
+            answer = self.get("Points/Count", request, "CountResponse", timeout, at=self.where(t))
+        except PlumblineError as fault:
+            if fault.code != "strict-mode":
+                raise
+            # Qdrant 1.13 and later: `search_allow_exact = false` forbids exact counts too.
+            request.exact = False
+            answer = self.get("Points/Count", request, "CountResponse", timeout, at=self.where(t))
         return int(answer.result.count)
 
     @staticmethod

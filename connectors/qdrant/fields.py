@@ -146,6 +146,20 @@ def tenant_fields(info: Any) -> tuple[str, ...]:
     )
 
 
+FACETED: Final = {
+    pb.PayloadSchemaType.Keyword,
+    pb.PayloadSchemaType.Integer,
+    pb.PayloadSchemaType.Bool,
+    pb.PayloadSchemaType.Uuid,
+}
+
+
+def facetable(schema: Any) -> bool:
+    """Whether an index counts values: keyword, bool, uuid, and integer unless it is made for ranges only."""
+    integers = schema.params.integer_index_params
+    return schema.data_type in FACETED and not (integers.HasField("lookup") and not integers.lookup)
+
+
 def text_fields(info: Any) -> tuple[str, ...]:
     return tuple(
         name

@@ -299,31 +299,29 @@ def _numbers(key: str, kind: IndexKind, between: Between, json: bool) -> Said:
         case "datetime" | "uuid":
             return Said(None)
         case "integer":
-            return _integers(key, bounds, risky)
+            return _integers(key, between)
         case _:
             # An integer index made for lookup only answers no range: the payload does.
             return Said(_range(key, **bounds), _join(risky), _join(risky))
 
 
-def _integers(key: str, bounds: Mapping[str, float], risky: Sequence[Any]) -> Said:
-    """Over an integer index. Fractions are not in it, and older servers cut fractional bounds off."""
-    low = max(
-        (math.floor(b) + 1 if name == "gt" else math.ceil(b) for name, b in bounds.items() if name[0] == "g"),
-        default=None,
-    )
-    high = min(
-        (math.ceil(b) - 1 if name == "lt" else math.floor(b) for name, b in bounds.items() if name[0] == "l"),
-        default=None,
-    )
+def _integers(key: str, between: Between) -> Said:
+    """Over an integer index, which compares integers. It holds no fractions, older servers cut fractional bounds
+    off, and a bound travels as a double."""
     whole: dict[str, float] = {}
-    unsure = list(risky)
-    if low is not None:
-        whole["gte"] = float(min(max(low, -(2**63)), 2**63))
-    if high is not None:
-        whole["lte"] = float(min(max(high, -(2**63)), 2**63))
-    for name, bound in (("gte", low), ("lte", high)):
-        if bound is not None and abs(bound) >= EXACT:
-            unsure.append(_range(key, gte=whole[name], lte=whole[name]))
+    unsure: list[Any] = []
+    for name, bound in between.bounds().items():
+        assert not isinstance(bound, str)
+        lower = name in ("gt", "gte")
+        inside = {"gt": math.floor(bound) + 1, "gte": math.ceil(bound)}.get(name)
+        if inside is None:
+            inside = math.ceil(bound) - 1 if name == "lt" else math.floor(bound)
+        near = float(min(max(inside, -(2**63)), 2**63))
+        if abs(inside) >= EXACT:
+            unsure.append(_range(key, gte=_step(near, -4), lte=_step(near, 4)))
+        side = "gte" if lower else "lte"
+        held = whole.get(side)
+        whole[side] = near if held is None else (max(held, near) if lower else min(held, near))
     others = [
         none_of([_empty(key), _range(key, gte=-WIDEST)]),
         pb.Condition(field=pb.FieldCondition(key=key, values_count=pb.ValuesCount(gt=1))),
@@ -331,11 +329,15 @@ def _integers(key: str, bounds: Mapping[str, float], risky: Sequence[Any]) -> Sa
     return Said(_range(key, **whole), _join(unsure), _join([*unsure, *others]))
 
 
+def _step(value: float, steps: int) -> float:
+    for _ in range(abs(steps)):
+        value = math.nextafter(value, math.copysign(math.inf, steps))
+    return value
+
+
 def _neighbours(key: str, bound: float) -> list[Any]:
     """Values that differ from a bound in the last bits only, and the bound where it is a long fraction itself."""
-    low = high = bound
-    for _ in range(ULPS):
-        low, high = math.nextafter(low, -math.inf), math.nextafter(high, math.inf)
+    low, high = _step(bound, -ULPS), _step(bound, ULPS)
     if len(repr(bound)) > SHORT:
         return [_range(key, gte=low, lte=high)]
     return [_range(key, gte=low, lt=bound), _range(key, gt=bound, lte=high)]

@@ -12,7 +12,7 @@ from connectors.errors import PlumblineError
 from connectors.model import CollectionPlan, PayloadField, Target, VectorField
 from connectors.qdrant import fields as settings
 from connectors.qdrant import values
-from connectors.qdrant.describing import FACETED, shard_key
+from connectors.qdrant.describing import shard_key
 from connectors.qdrant.searching import Searching
 from connectors.qdrant.stubs import message, pb
 
@@ -190,7 +190,7 @@ class Making(Searching):
             info = self.info(t, max(deadline - time.monotonic(), 0.001))
             schema = info.payload_schema.get(request.field_name)
             if schema is not None:
-                if schema.data_type not in FACETED:
+                if not settings.facetable(schema):
                     return
                 facet = pb.FacetCounts(collection_name=t.collection, key=request.field_name, limit=1)
                 try:

@@ -25,7 +25,6 @@ from connectors.model import (
 )
 from connectors.qdrant import fields as settings
 from connectors.qdrant import keywords, values, wire
-from connectors.qdrant.describing import FACETED
 from connectors.qdrant.filters import ServerFilter, narrowed, server_filter
 from connectors.qdrant.scanning import Scanning, Scope
 from connectors.qdrant.stubs import pb
@@ -173,7 +172,7 @@ class Searching(Scanning):
 
     def _facets(self, info: Any, field: str, at: str) -> None:
         schema = info.payload_schema.get(field) if field in info.payload_schema else None
-        if schema is None or schema.data_type not in FACETED:
+        if schema is None or not settings.facetable(schema):
             held = "none" if schema is None else settings.TYPES.get(schema.data_type, "another")
             raise unsupported(
                 f"Counting the values of {field!r} needs a keyword, integer, bool or uuid index; it has {held}.",

@@ -42,6 +42,10 @@ class Transport(Protocol):
         """One request, e.g. `Points/Scroll`. Raises `PlumblineError` without `where`."""
         ...
 
+    def trust(self) -> None:
+        """Send the key with the greeting too."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -88,6 +92,9 @@ class Grpc:
             ) from None
         self._answered = True
         return answer
+
+    def trust(self) -> None:
+        self._trusted = True
 
     def close(self) -> None:
         with self._lock:
