@@ -89,7 +89,9 @@ def collections(args: Namespace, context: Context) -> int:
             return
         held = [c for c in found if c.summary is not None]
         if held:
-            yield from table(("Address", "Rows", "Vectors", "Aliases"), [_collection(c) for c in held])
+            yield from table(
+                ("Address", "Rows", "Vectors", "Aliases"), [_collection(c) for c in held], whole=[0]
+            )
         elif not failed:
             yield "There are no collections."
         yield from _faults(

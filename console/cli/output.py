@@ -206,8 +206,16 @@ def shown(value: Any) -> str:
     return printable(json.dumps(plain(value), ensure_ascii=False))
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]], width: int | None = None) -> list[str]:
-    """Lines of a table that fits the terminal (80 columns in a pipe); numbers stand right."""
+def table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    width: int | None = None,
+    whole: Sequence[int] = (),
+) -> list[str]:
+    """Lines of a table that fits the terminal (80 columns in a pipe); numbers stand right.
+
+    The columns of `whole` are cut last: what is in them is to be copied.
+    """
     held = [list(row) for row in rows]
     cells = [[shown(v) for v in row] for row in held]
     right = [
@@ -219,8 +227,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], width: int | None 
         min(room, max([width_of(title), *(width_of(row[i]) for row in cells)]))
         for i, title in enumerate(head)
     ]
-    while sum(widths) > room and max(widths) > _NARROWEST:
-        widths[widths.index(max(widths))] -= 1
+    for cuttable in ([i for i in range(len(head)) if i not in whole], range(len(head))):
+        while sum(widths) > room and (wide := max(cuttable, key=lambda i: widths[i], default=-1)) >= 0:
+            if widths[wide] <= _NARROWEST:
+                break
+            widths[wide] -= 1
     return [
         _GAP.join(_set(cell, widths[i], right[i]) for i, cell in enumerate(row)).rstrip()
         for row in [list(head), *cells]

@@ -115,7 +115,11 @@ def _hits(hits: tuple[HitRow, ...], several: bool) -> Iterator[str]:
         head.insert(2, "Address")
         for row, hit in zip(rows, hits, strict=True):
             row.insert(2, str(hit.address))
-    yield from table(head, rows)
+    if not any(h.modality for h in hits):
+        head.remove("Modality")
+        for row in rows:
+            del row[-2]
+    yield from table(head, rows, whole=[head.index("Id")])
     yield f"Score: {hits[0].score_kind}"
 
 
