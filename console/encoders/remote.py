@@ -6,6 +6,7 @@ checked; a redirect is a new request with the same checks.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ipaddress
 import socket
@@ -122,7 +123,7 @@ class Remote:
         most, held = self._limits.bytes, bytearray()
         if int(answer.headers.get("Content-Length") or 0) > most:
             raise refused(f"The picture has more than {most:,} bytes.", place)
-        while chunk := answer.read(_CHUNK):
+        while chunk := answer.read1(_CHUNK):
             held += chunk
             _left(deadline, place)
             if len(held) > most:
@@ -158,22 +159,20 @@ class _Pinned(http.client.HTTPConnection):
         super().__init__(host, port, timeout=timeout)
         self._pinned_address = address
         self._tls = ssl.create_default_context() if tls else None
+        self._held: socket.socket | None = None
         self.default_port = 443 if tls else 80
 
     def connect(self) -> None:
         plain = socket.create_connection((self._pinned_address, self.port), self.timeout)
-        self.sock = plain
+        self.sock = self._held = plain
         if self._tls is not None:
-            self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
+            self.sock = self._held = self._tls.wrap_socket(plain, server_hostname=self.host)
 
     def abort(self) -> None:
-        """Ends what another thread waits for."""
-        held = self.sock
-        if held is not None:
-            try:
-                held.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                return
+        """Ends what another thread waits for; `sock` is gone once the answer's head was read."""
+        if self._held is not None:
+            with contextlib.suppress(OSError):
+                self._held.shutdown(socket.SHUT_RDWR)
 
 
 def _addresses(host: str, port: int) -> list[str]:
