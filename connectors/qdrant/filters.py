@@ -11,7 +11,8 @@ What the server does, from its sources (1.18.3) and tried on its engine:
 - `match` of an integer passes over 1.0, so numbers are compared by `range`, which works on doubles: integers
   beyond 2**53 are in doubt;
 - an `integer` index holds no fractions, and a range over it passes over them; a `datetime` or `uuid` index
-  answers a range of numbers by its own internal numbers, and numeric indexes a range of times by theirs;
+  answers a range of numbers by its own internal numbers, and numeric indexes a range of times by theirs, and a
+  match of a UUID as text by none;
 - numbers in a payload are read back through a JSON reader that can miss the last bits of a long fraction
   (serde_json without float_roundtrip), while an index keeps them as they came: neighbours of a bound are in doubt;
 - times are kept to the microsecond in an index, and some spellings of RFC 3339 are not read at all.
@@ -254,6 +255,9 @@ def _texts(key: str, kind: IndexKind, texts: Sequence[str]) -> Said:
         if len(texts) == 1
         else _match(key, keywords=pb.RepeatedStrings(strings=texts))
     )
+    if kind in ("integer", "float", "datetime") and any(_uuid_like(t) for t in texts):
+        # A numeric index takes a text that reads as a UUID for a number of its own, and finds nothing (1.18.3).
+        return Said(None)
     if kind != "uuid":
         return Said(condition)
     # Over a uuid index a match of UUIDs finds other spellings too; a list with one other text is not answered
