@@ -167,8 +167,8 @@ class About(Core):
             facet=Capability(True, "Group-by Aggregate, with filters that are exact only."),
             random_sample=Capability(
                 None,
-                "Weaviate draws no samples: ids are drawn evenly up to 20,000 rows; beyond, rows after random "
-                "positions among the ids, weighted by the local density of ids, so a row after a gap is likelier.",
+                "Weaviate draws no samples: ids are drawn evenly up to 20,000 rows; beyond, 8 of the 64 ids after "
+                "random positions, weighted by the density of ids, so that a row after a large gap is likelier.",
             ),
             slices=Capability(False, "Ranges of ids are used instead."),
             sees_non_finite=Capability(True, "gRPC carries NaN and infinity."),

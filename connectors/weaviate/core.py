@@ -29,6 +29,8 @@ TESTED: Final[Version] = (1, 39, 0)
 MOST_ROWS: Final = 10_000
 """QUERY_MAXIMUM_RESULTS as servers ship it: the most that one answer holds."""
 _WORKERS: Final = 12
+_LOOKED_PARTS: Final = 8
+_LOOKED_ROWS: Final = 20_000
 _VERSION_KEPT: Final = 30.0
 
 _STATES: Final = {
@@ -251,23 +253,27 @@ class Core:
     def _dimension(self, opened: Opened, name: str, timeout: float | None = None) -> int | None:
         """The dimension of a vector field, None while it holds no vector.
 
-        Read from rows; where the first ones lack it, from what the index says of a query of dimension 1.
+        Read from rows. Where the first ones lack it: from what the index says of a query of dimension 1,
+        and as a quantized index says nothing, from up to 20,000 more rows, which are small without it.
         """
         field = opened.schema.vector(name)
-        for part in opened.parts[:8]:
-            results = self._search(wire.listing(opened.schema, part, 10, [name]), opened, part, timeout)
-            for result in results:
-                if not name and result.metadata.vector_bytes:
-                    return len(result.metadata.vector_bytes) // 4
-                for vector in result.metadata.vectors:
-                    if vector.name == name and vector.vector_bytes:
-                        if field.kind == "multi":
-                            return int.from_bytes(vector.vector_bytes[:2], "little")
-                        return len(vector.vector_bytes) // 4
-            if results and field.kind == "dense":
-                asked = self._dimension_of_index(opened, part, name, timeout)
-                if asked is not None:
-                    return asked
+        for part in opened.parts[:_LOOKED_PARTS]:
+            after, limit, seen = "", 10, 0
+            while seen < _LOOKED_ROWS:
+                request = wire.listing(opened.schema, part, limit, [name], after=after)
+                results = self._search(request, opened, part, timeout)
+                for result in results:
+                    found = wire.dimension_of(result, name, field.kind == "multi")
+                    if found:
+                        return found
+                if len(results) < limit:
+                    break
+                if not seen and field.kind == "dense":
+                    asked = self._dimension_of_index(opened, part, name, timeout)
+                    if asked is not None:
+                        return asked
+                seen += len(results)
+                after, limit = results[-1].metadata.id, 1000
         return None
 
     def _dimension_of_index(
@@ -278,12 +284,9 @@ class Core:
         try:
             results = self._search(request, opened, part, timeout)
         except PlumblineError as fault:
-            found = re.search(r"(?:node|vector)s?: (\d+) vs 1\b|length (\d+)", fault.message)
-            if fault.code == "dimension-mismatch" and found is not None:
-                return int(found[1] or found[2])
-            return None
-        parts = wire.vector_parts(results, name)
-        return len(parts[0]) // 4 if parts and parts[0] else None
+            found = re.search(r"(\d+) vs (\d+): vector lengths", fault.message)
+            return max(int(found[1]), int(found[2])) if found is not None else None
+        return wire.dimension_of(results[0], name, False) if results else None
 
     # Ways of speaking
 

@@ -22,6 +22,8 @@ _FIRST_PAGE: Final = 64
 _EVENLY: Final = 20_000
 """Up to so many rows a sample is drawn evenly among all ids."""
 _FETCHED: Final = 256
+_RUN: Final = 64
+_KEPT: Final = 8
 
 
 class Reading(About):
@@ -225,8 +227,9 @@ class Reading(About):
     ) -> Batch:
         """Distinct rows in id order, tenants in proportion to their rows; all of them where n suffices.
 
-        Up to 20,000 rows the draw is even. Beyond, short runs of rows are read after positions drawn by
-        the density of ids: a row after a gap is likelier, and rows with neighbouring ids come together.
+        Up to 20,000 rows the draw is even. Beyond, some of the 64 ids after each of many positions are
+        taken, the positions drawn by the density of ids: a row after a large gap is somewhat likelier, and
+        rows with neighbouring ids come together.
         """
         opened = self._open(t, timeout=timeout)
         self._check_dense(opened, fields)
@@ -284,27 +287,29 @@ class Reading(About):
         cells = self._cells(opened, part, 16, timeout)
         if not cells:
             return []
-        run = max(1, min(8, n // 100))
-        found: dict[str, Any] = {}
+        alone = Opened(opened.schema, (part,))
+
+        def look(position: int) -> Sequence[str]:
+            request = wire.listing(opened.schema, part, _RUN, after=positions.after(position))
+            return wire.ids_of(self._search(request, opened, part, timeout))
+
+        ids: dict[str, None] = {}
         for _ in range(8):
-            missing = n - len(found)
+            missing = n - len(ids)
             if missing <= 0:
                 break
-
-            def look(position: int) -> Sequence[Any]:
-                request = wire.listing(
-                    opened.schema, part, run, fields, payload, after=positions.after(position)
-                )
-                return self._search(request, opened, part, timeout)
-
-            drawn = positions.draw(cells, -(-missing // run), rng)
-            for results in self._each(drawn, look):
-                for result in results:
-                    found[result.metadata.id] = result
-        ids = sorted(found)
-        if len(ids) > n:
-            ids = [ids[int(i)] for i in np.sort(rng.choice(len(ids), n, replace=False))]
-        return [found[i] for i in ids]
+            for run in self._each(positions.draw(cells, -(-missing // _KEPT) + 8, rng), look):
+                kept = rng.permutation(len(run))[:_KEPT]
+                ids.update((run[int(i)], None) for i in kept)
+        listed = sorted(ids)
+        if len(listed) > n:
+            listed = [listed[int(i)] for i in np.sort(rng.choice(len(listed), n, replace=False))]
+        found = {
+            r.metadata.id: r
+            for _, results in self._of_ids(alone, listed, fields, payload, timeout)
+            for r in results
+        }
+        return [found[i] for i in listed if i in found]
 
     def export(
         self, t: Target, what: Sequence[RowId] | Range | None = None, *, timeout: float | None = None

@@ -103,6 +103,14 @@ def vector_parts(results: Sequence[SearchResult], name: str) -> list[bytes]:
     return found
 
 
+def dimension_of(result: SearchResult, name: str, is_multi: bool) -> int | None:
+    """The dimension of one row's vector, None where it has none."""
+    part = vector_parts([result], name)[0]
+    if not part:
+        return None
+    return int.from_bytes(part[:2], "little") if is_multi else len(part) // 4
+
+
 def ids_of(results: Iterable[SearchResult]) -> tuple[str, ...]:
     return tuple(r.metadata.id for r in results)
 

@@ -75,14 +75,18 @@ PROPERTIES: list[dict[str, Any]] = [
     {"name": "blob", "dataType": ["blob"]},
 ]  # fmt: skip
 
+_FLOATS = [*NUMBERS, 2**53 + 1, 10**400, -(10**400), 10**22 + 1]
+_UUIDS = [*UUIDS, UUIDS[2].upper(), "nonsense"]
+_INTS = [*INTEGERS, 0.5, 1.0, 2**70, -(2**70)]
+_FLAGS = [True, False, 1, 0]
 POOLS: dict[str, list[Any]] = {
     **dict.fromkeys(("word", "folded", "spaced", "whole", "tri", "bare", "searched", "o.k"), TEXTS),
     **dict.fromkeys(("words", "wholes"), TEXTS),
-    **dict.fromkeys(("i", "ranged", "ints"), [*INTEGERS, 0.5, 1.0, 2**70, -(2**70)]),
-    **dict.fromkeys(("x", "rangedx", "xs"), [*NUMBERS, 2**53 + 1, 10**400, -(10**400), 10**22 + 1]),
-    **dict.fromkeys(("b", "bs"), [True, False, 1, 0]),
+    **dict.fromkeys(("i", "ranged", "ints"), _INTS),
+    **dict.fromkeys(("x", "rangedx", "xs"), _FLOATS),
+    **dict.fromkeys(("b", "bs"), _FLAGS),
     **dict.fromkeys(("d", "ds"), DATES),
-    **dict.fromkeys(("u", "us"), [*UUIDS, UUIDS[2].upper(), "nonsense"]),
+    **dict.fromkeys(("u", "us"), _UUIDS),
     "blob": ["aGVsbG8=", ""],
     "geo": ["nothing"],
     "geo.latitude": [1.5, 2],
@@ -104,15 +108,12 @@ def _rows() -> list[Row]:
         payloads.append(
             {"words": [text, TEXTS[at - 1]], "wholes": [TEXTS[at - 2], text], "os": [{"k": text}]}
         )
-    for i in INTEGERS:
-        payloads.append({"i": i, "ranged": i, "ints": [i, 1]})
+    payloads += [{"i": i, "ranged": i, "ints": [i, 1]} for i in INTEGERS]
     payloads.append({"ints": [1, 7]})
-    for x in NUMBERS:
-        payloads.append({"x": float(x), "rangedx": float(x), "xs": [float(x), 0.5]})
-    for d, other in zip(DATES, DATES[1:] + DATES[:1], strict=True):
-        payloads.append({"d": d, "ds": [d, other]})
-    for u in UUIDS:
-        payloads.append({"u": u, "us": [u, UUIDS[0]]})
+    payloads += [{"x": float(x), "rangedx": float(x), "xs": [float(x), 0.5]} for x in NUMBERS]
+    turned = DATES[1:] + DATES[:1]
+    payloads += [{"d": d, "ds": [d, other]} for d, other in zip(DATES, turned, strict=True)]
+    payloads += [{"u": u, "us": [u, UUIDS[0]]} for u in UUIDS]
     payloads += [{"b": True, "bs": [True]}, {"b": False, "bs": [True, False]}, {"bs": []}]
     payloads += [{"words": [], "wholes": [], "ints": [], "xs": [], "ds": [], "us": [], "os": []}]
     payloads += [{"o": {}}, {"os": [{}]}, {"geo": {"latitude": 1.5, "longitude": 2}}, {"blob": "aGVsbG8="}]

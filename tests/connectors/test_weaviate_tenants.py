@@ -91,7 +91,7 @@ def test_ranges_name_their_tenant_and_hold_every_row_once(wv: WeaviateConnector,
 def test_a_search_without_a_tenant_merges_all_active_ones(wv: WeaviateConnector, shared: Target) -> None:
     query = np.array([[7, 1]], np.float32)
     hits = wv.search(shared, "clip", query, 4)[0]
-    assert [(h.part, h.id) for h in hits][0] == ("alpha", uid(7))
+    assert (hits[0].part, hits[0].id) == ("alpha", uid(7))
     assert [h.score for h in hits] == sorted(h.score for h in hits)
     assert {h.part for h in wv.search(shared, "clip", query, 10)[0]} == {"alpha", "zeta"}
     only = wv.search(Target("Shared", "zeta"), "clip", query, 10)[0]
