@@ -39,6 +39,13 @@ def line(known: Sequence[tuple[Address, EncoderKnown]], explicit: str | None) ->
     note(lines, key="query.encoder")
 
 
+def to_load(known: Sequence[tuple[Address, EncoderKnown]], explicit: str | None) -> list[str]:
+    """Names of the encoders that a query has to load first."""
+    specs = session.workspace().encoder_specs()
+    names = dict.fromkeys([explicit] if explicit else [encoder.name for _, encoder in known])
+    return [n for n in names if n in specs and shared().state(specs[n]).state != "ready"]
+
+
 def state(spec: EncoderSpec) -> str:
     held = shared().state(spec)
     said = _SAID[held.state]

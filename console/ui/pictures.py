@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 from connectors.errors import PlumblineError
 from console.search import Upload, uploads
-from console.settings import demo_store
 from console.ui import session
 
 if TYPE_CHECKING:
@@ -92,10 +91,11 @@ def _thumbnail(turn: int, reference: str) -> None:
 @functools.lru_cache(maxsize=2)
 def _store(turn: int) -> ImageStore:
     """The reader of pictures for one state of the settings; the demo's folder is always allowed."""
+    from console.demo.seed import images_root
     from console.encoders.sources import ImageStore
 
     workspace = session.workspace()
-    return ImageStore(workspace.settings.images, [demo_store(workspace.home).parent])
+    return ImageStore(workspace.settings.images, [images_root(workspace.home)])
 
 
 def as_uri(jpeg: bytes) -> str:

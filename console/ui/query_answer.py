@@ -13,7 +13,7 @@ from connectors.errors import PlumblineError
 from console import search
 from console.search import HitRow, QueryAnswer, QueryRequest, Side, show
 from console.settings import Address
-from console.ui import hit_details, models, pages, panels, pictures, query_state, session, words
+from console.ui import hit_details, models, pages, panels, pictures, query_form, query_state, session, words
 from console.ui.grid import Card, grid
 from console.ui.note import note
 
@@ -52,6 +52,11 @@ def ask(request: QueryRequest) -> Drawn:
 
 
 def _doing(request: QueryRequest) -> str:
+    """What takes the time: loading an encoder, the first time, else the search."""
+    if request.text is not None or request.image is not None:
+        loading = models.to_load(query_form.known_encoders(request), request.encoder)
+        if loading:
+            return f"Loading {words.plural(len(loading), 'encoder')} ({', '.join(loading)}), then searching"
     return "Searching " + words.plural(len(request.addresses), "collection")
 
 

@@ -7,6 +7,7 @@ from typing import Final
 import streamlit as st
 
 from connectors.errors import PlumblineError
+from console.catalogue import EncoderKnown
 from console.search import QueryRequest, Upload, uploads, vectors
 from console.settings import Address, parse_address
 from console.ui import board, filter_builder, models, pictures, query_state, session
@@ -35,7 +36,12 @@ def draw() -> tuple[QueryRequest | None, PlumblineError | None]:
 
 def encoder_line(request: QueryRequest) -> None:
     """Which encoder a query would use, and whether it is in memory; nothing is loaded by looking."""
-    known = []
+    models.line(known_encoders(request), request.encoder)
+
+
+def known_encoders(request: QueryRequest) -> list[tuple[Address, EncoderKnown]]:
+    """What is known by now of the encoders of the fields that a request means."""
+    known: list[tuple[Address, EncoderKnown]] = []
     for address in request.addresses:
         held = board.encoders(address.connection)
         board.glance(held, seconds=0.2)
@@ -44,7 +50,7 @@ def encoder_line(request: QueryRequest) -> None:
             for field, encoder in (held.value or {}).items()
             if field.collection == address.collection and address.vector in (None, field.vector)
         ]
-    models.line(known, request.encoder)
+    return known
 
 
 def _asking() -> PlumblineError | None:
