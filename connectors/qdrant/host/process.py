@@ -75,6 +75,8 @@ def _serve(root: Path, idle_seconds: float, tell: Any) -> int:
             store.tend()
     finally:
         (root / door.HOST).unlink(missing_ok=True)
-        server.stop(grace=STOP_SECONDS).wait()
+        service.drain(STOP_SECONDS)
+        # With a grace, gRPC waits 5 s for clients that keep their connection open (grpcio 1.78).
+        server.stop(grace=None).wait()
         store.close()
     return 0

@@ -51,6 +51,7 @@ class Service:
         self.store = store
         self.last_call = time.monotonic()
         self._running = 0
+        self._closing = False
         self._key = key.encode() if key is not None else None
         self._around = around
         self._open = "/qdrant.Qdrant/HealthCheck" if open_health else None
@@ -65,6 +66,13 @@ class Service:
     def idle(self) -> float:
         """Seconds since the last call ended; 0 while one runs."""
         return 0.0 if self._running else time.monotonic() - self.last_call
+
+    def drain(self, seconds: float) -> None:
+        """Take no more calls, and wait for those that run."""
+        self._closing = True
+        deadline = time.monotonic() + seconds
+        while self._running > 0 and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def handlers(self) -> list[grpc.GenericRpcHandler]:
         services: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = {}
@@ -95,6 +103,8 @@ class Service:
     def _answer(self, method: Method, call: Call, request: Any, context: grpc.ServicerContext) -> Any:
         started = time.perf_counter()
         try:
+            if self._closing:
+                raise Refused(grpc.StatusCode.UNAVAILABLE, "The embedded store is closing.")
             if method.path != self._open:
                 self._admit(context)
             around = self._around

@@ -44,7 +44,7 @@ QUIET: Final = 3.0
 """Seconds without a write after which the log is shortened and an index may be built."""
 LONGEST_WAIT: Final = 60.0
 """Where writes never cease, an index is built after this many seconds all the same."""
-VERIFY_PAGE: Final = 5_000
+VERIFY_PAGE: Final = 2_000
 
 
 class Shard:
@@ -154,7 +154,7 @@ class Shard:
         try:
             engine = self._load_engine(self._data)
             rows: int = engine.count(edge.CountRequest())
-            _verify(engine, rows)
+            _verify(engine, rows, whole=opening.rows is None)
             if not opening.low <= rows <= opening.high:
                 expected = opening.low if opening.low == opening.high else f"{opening.low} to {opening.high}"
                 raise ValueError(f"it holds {rows} rows where {expected} were acknowledged")
@@ -402,11 +402,12 @@ class Shard:
             self.longest_call = max(self.longest_call, time.perf_counter() - started)
 
 
-def _verify(engine: Any, rows: int) -> None:
-    """Every counted row can be walked to. Raises ValueError."""
+def _verify(engine: Any, rows: int, whole: bool) -> None:
+    """Every counted row can be walked to; `whole`: and read, vectors and payload. Raises ValueError."""
     seen, offset = 0, None
     while True:
-        page, offset = engine.scroll(edge.ScrollRequest(offset=offset, limit=VERIFY_PAGE))
+        asked = edge.ScrollRequest(offset=offset, limit=VERIFY_PAGE, with_payload=whole, with_vector=whole)
+        page, offset = engine.scroll(asked)
         seen += len(page)
         if offset is None:
             break
