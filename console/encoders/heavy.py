@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from typing import Any
 
 
 def torch() -> Any:
     return importlib.import_module("torch")
+
+
+@functools.cache
+def threads() -> int:
+    """How many threads torch chose for a model of full size, before anything here chose otherwise."""
+    return int(torch().get_num_threads())
 
 
 def open_clip() -> Any:
