@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from connectors.errors import PlumblineError
 from connectors.spec import ConnectionSpec
 from console import egress
-from console.settings import DEMO, Address, Settings, encode, nearest, parse_address
+from console.settings import DEMO, Address, CollectionSettings, Settings, encode, nearest, parse_address
 from console.settings.choices import Choices
 from console.settings.load import fingerprint, load
 
@@ -170,6 +170,18 @@ class Workspace:
             )
         return only
 
+    def configured(
+        self, address: Address, vector: str | None = None, collection: str | None = None
+    ) -> CollectionSettings:
+        """The settings of a collection or vector field; those for an alias go before those for the real name.
+
+        `collection` is the real name where the address goes through an alias.
+        """
+        found = self._settings.of_collection(address.connection, collection or address.collection, vector)
+        if collection in (None, address.collection):
+            return found
+        return found.refined(self._settings.of_collection(address.connection, address.collection, vector))
+
     def choice(self, address: Address) -> str | None:
         """The encoder that the operator chose for a vector field, else for its whole collection."""
         return self.choices.get(address)
@@ -211,14 +223,11 @@ class Workspace:
 
         exact = address.with_vector(field.name)
         real = Address(address.connection, collection or address.collection, vector=field.name)
-        configured = self._settings.of_collection(exact.connection, exact.collection, field.name).encoder
-        if configured is None:
-            configured = self._settings.of_collection(real.connection, real.collection, field.name).encoder
         return belongs(
             self.encoder_specs(),
             field=field.name,
             explicit=explicit,
-            settings=configured,
+            settings=self.configured(address, field.name, collection).encoder,
             choice=self.choice(exact) or self.choice(real),
             marker=marker,
             versions=version_shares,

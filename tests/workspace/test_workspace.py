@@ -40,6 +40,7 @@ class Counted:
         self.spec = spec
         self.closed = 0
         self.facets = 0
+        self.asked = ""
         self.marker: dict[str, Any] | None = None
         self.tags: dict[str, int] = {}
         self.wait: threading.Event | None = None
@@ -64,6 +65,7 @@ class Counted:
 
     def facet(self, t: Target, field: str, *_: object, timeout: float | None = None) -> Facet:
         self.facets += 1
+        self.asked = field
         if not self.tags:
             raise PlumblineError("unsupported", "no index")
         return Facet(self.tags, 0, True, sum(self.tags.values()))
@@ -340,7 +342,7 @@ def test_one_dead_server_does_not_hide_the_others(bench: Bench) -> None:
 def test_a_server_that_never_answers_costs_its_own_line(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalogue, "SPARE", 0.2)
+    monkeypatch.setattr("console.catalogue.parallel.SPARE", 0.2)
     with bench.workspace() as ws:
         never = threading.Event()
         cast("Counted", ws.connector("a")).wait = never
@@ -383,6 +385,11 @@ def test_a_description_names_the_encoder_and_asks_for_tags_only_where_it_must(be
         assert found["vectors"][0]["encoder"]["known_by"] == "version-tag"
         assert found["index_state"]["why"] == "The index did not say."
         assert held.facets == 2
+        assert catalogue.describe(ws, address, tags=False).encoders == {}
+        assert held.facets == 2
+        held.marker = {"fields": {"version": "made_by"}}
+        assert catalogue.describe(ws, address).version_field == held.asked == "made_by"
+        held.facets = 2
         held.marker = {"encoders": {"clip": "scenes-v1"}}
         assert catalogue.describe(ws, address).encoders["clip"].known_by == "marker"
         assert held.facets == 2
