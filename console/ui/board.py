@@ -108,9 +108,11 @@ def collections(name: str) -> Held[tuple[Listed, ...]]:
 
 
 def described(address: Address) -> Held[Described]:
-    """One collection in full; may ask for version tags where the server counts them without a scan."""
+    """One collection in full; version tags are not counted on a page load."""
     ws = session.workspace()
-    return board().ask(("described", address.whole), lambda: catalogue.describe(ws, address.whole))
+    return board().ask(
+        ("described", address.whole), lambda: catalogue.describe(ws, address.whole, tags=False)
+    )
 
 
 def encoders(name: str) -> Held[dict[Address, EncoderKnown]]:
