@@ -15,8 +15,37 @@ from console.ui.conditions import OPERATORS, WITHOUT_VALUE
 _JOINS: Final = {"all": "all of them", "any": "any of them"}
 
 
-def popover(address: Address | None) -> tuple[dict[str, str], PlumblineError | None]:
-    """Draw the builder; the types of the known payload fields, and what is wrong with the filter."""
+FIND: Final = {"everything": None, "pictures": "image", "texts": "text"}
+
+
+def find(types: dict[str, str], modality: str) -> None:
+    """Which kind of row to find, where the collection's rows say what they are: one condition of the filter."""
+    state = st.session_state
+    rows: list[dict[str, str]] = state.get("q.rows", [])
+    held = next((r["value"] for r in rows if r["field"] == modality and r["operator"] == "is"), None)
+    shown = next((name for name, value in FIND.items() if value == held), None)
+    if state.get("q.as_json") or (modality not in types and held is None):
+        return
+    state["q.find"] = shown
+    st.segmented_control("Find", list(FIND), key="q.find", on_change=_found, args=(modality,))
+
+
+def narrow(modality: str, value: str | None) -> None:
+    """Put the kind of row into the filter's rows, in place of one that was there."""
+    state = st.session_state
+    rows = [r for r in state.get("q.rows", []) if not (r["field"] == modality and r["operator"] == "is")]
+    if value is not None:
+        rows.insert(0, {"field": modality, "operator": "is", "value": value})
+    state["q.rows"] = rows
+    state["query.filter_turn"] = state.get("query.filter_turn", 0) + 1
+
+
+def _found(modality: str) -> None:
+    narrow(modality, FIND.get(st.session_state["q.find"] or "everything"))
+
+
+def popover(types: dict[str, str]) -> PlumblineError | None:
+    """Draw the builder; what is wrong with the filter, or None."""
     state = st.session_state
     state.setdefault("q.rows", [])
     rows: list[dict[str, str]] = state["q.rows"]
@@ -29,7 +58,6 @@ def popover(address: Address | None) -> tuple[dict[str, str], PlumblineError | N
         if active
         else "Filter"
     )
-    types = _types(address)
     with st.popover(label, icon=":material/filter_alt:", width="content"):
         st.toggle("As JSON", key="q.as_json", on_change=_switched, args=(types,))
         if state.get("q.as_json"):
@@ -45,8 +73,8 @@ def popover(address: Address | None) -> tuple[dict[str, str], PlumblineError | N
             query_state.filter_of(state, types)
         except PlumblineError as fault:
             st.text(str(fault))
-            return types, fault
-    return types, None
+            return fault
+    return None
 
 
 def _rows(rows: list[dict[str, str]], types: dict[str, str]) -> None:
@@ -122,7 +150,7 @@ def _switched(types: dict[str, str]) -> None:
         state["q.as_json"], state["q.json"] = True, query_state.as_json(what)
 
 
-def _types(address: Address | None) -> dict[str, str]:
+def types_of(address: Address | None) -> dict[str, str]:
     """Field -> neutral type, as the server's schema knows them; asked once, nothing is counted."""
     if address is None:
         return {}

@@ -23,6 +23,10 @@ def draw() -> tuple[QueryRequest | None, PlumblineError | None]:
     state = st.session_state
     if not state.get("q.addresses") and not state.get("query.preselected") and listed:
         state["q.addresses"] = [PREFERRED if PREFERRED in listed else listed[0]]
+        first = _first()
+        modality = modality_field(first)
+        if modality in filter_builder.types_of(first):
+            filter_builder.narrow(modality, "image")
     if listed:
         state["query.preselected"] = True
     fault = _asking()
@@ -122,6 +126,8 @@ def _row_or_vector() -> PlumblineError | None:  # noqa: RET503
 def _choosing(listed: list[str]) -> tuple[dict[str, str], PlumblineError | None]:
     """The quiet line: collections, number of hits, ranking, filter, encoder, and the rest."""
     state = st.session_state
+    first = _first()
+    modality = modality_field(first)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.multiselect(
             "Collections",
@@ -132,10 +138,11 @@ def _choosing(listed: list[str]) -> tuple[dict[str, str], PlumblineError | None]
             help="CONNECTION/COLLECTION, with @TENANT and #VECTOR where they are needed. "
             "Each one's own encoder is used.",
         )
+        types = filter_builder.types_of(first)
+        filter_builder.find(types, modality)
         st.number_input("Hits", 1, 1000, key="q.k", width=120)
         st.selectbox("Encoder", _encoders(), key="q.encoder", width=190)
-        first = _first()
-        types, wrong = filter_builder.popover(first)
+        wrong = filter_builder.popover(types)
         with st.popover("More", icon=":material/tune:"):
             _more()
     return types, wrong
@@ -211,6 +218,14 @@ def _encoders() -> list[str]:
         names = []
     current = st.session_state.get("q.encoder")
     return list(dict.fromkeys([AS_KNOWN, *names, *([current] if current else [])]))
+
+
+def modality_field(address: Address | None) -> str:
+    """The payload field that says whether a row is a picture or a text."""
+    if address is None:
+        return "modality"
+    held = session.workspace().settings.of_collection(address.connection, address.collection)
+    return held.modality_field or "modality"
 
 
 def _first() -> Address | None:
