@@ -56,9 +56,9 @@ class Phase:
 PHASES: Final[dict[str, tuple[Phase, ...]]] = {
     "scenes-v1": (Phase(("twins",), 5_000, 1.5e-3),),
     "scenes-v2": (
-        Phase(("twins",), 4_000, 1.5e-3),
-        Phase(("mirrors",), 600, 7e-4),
-        Phase(("twins", "mirrors"), 1_600, 7e-4, claims=True),
+        Phase(("twins",), 3_500, 1.5e-3),
+        Phase(("mirrors",), 400, 7e-4),
+        Phase(("twins", "mirrors"), 1_000, 7e-4, claims=True),
     ),
 }
 

@@ -140,21 +140,17 @@ def _by_name(name: str, pretrained: str | None, where: str) -> Source:
     if not known:
         path = Path(pretrained).expanduser()
         if not path.is_file():
-            hint = f"`pretrained` is a file or one of: {', '.join(tags)}."
+            plain = name.removesuffix("-quickgelu")
+            if plain != name and clip.get_pretrained_cfg(plain, pretrained):
+                hint = f"These weights were trained with GELU, {name} computes QuickGELU: set `model` to {plain}."
+            else:
+                hint = f"`pretrained` is a file or one of: {', '.join(tags)}."
             message = f"`{pretrained}` is neither a file nor a tag of {name}."
             raise PlumblineError("encoder-unavailable", message, where=where, hint=hint)
         return Source(name, config, path, {})
-    quick, built_quick = bool(known.get("quick_gelu")), bool(config.get("quick_gelu"))
-    if built_quick and not quick:
-        plain = name.removesuffix("-quickgelu")
-        raise PlumblineError(
-            "encoder-unavailable",
-            f"The weights `{pretrained}` were trained with GELU, {name} computes QuickGELU.",
-            where=where,
-            hint=f"Set `model` to {plain}.",
-        )
+    quick = bool(known.get("quick_gelu"))
     notes = ()
-    if quick and not built_quick:
+    if quick and not config.get("quick_gelu"):
         notes = (
             f"`{pretrained}` was trained with QuickGELU: {name} runs with it, as {name}-quickgelu does.",
         )

@@ -105,7 +105,7 @@ class Remote:
             headers = {"Accept": "image/*", "Accept-Encoding": "identity", "User-Agent": "plumbline"}
             connection.request("GET", path, headers=headers)
             return self._answer(connection.getresponse(), deadline, place)
-        except (OSError, http.client.HTTPException, UnicodeError) as fault:
+        except (OSError, ValueError, http.client.HTTPException) as fault:
             why = "it took too long" if time.monotonic() >= deadline else str(fault) or type(fault).__name__
             raise refused(f"The picture could not be fetched ({why}).", place) from None
         finally:
