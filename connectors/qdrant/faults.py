@@ -226,14 +226,17 @@ def of_foreign(endpoint: Endpoint, status: int, wait: float) -> PlumblineError:
 
 def look(endpoint: Endpoint, wait: float) -> tuple[Speaks, str]:
     """What a port speaks: one connection, one HTTP/1.1 request for `/`, no key."""
+    wait = max(wait, 0.05)
     try:
-        with socket.create_connection((endpoint.host, endpoint.port), timeout=max(wait, 0.05)) as plain:
-            plain.settimeout(max(wait, 0.05))
+        with socket.create_connection((endpoint.host, endpoint.port), timeout=wait) as plain:
             if endpoint.tls:
                 context = ssl.create_default_context(cafile=endpoint.ca_file)
                 with context.wrap_socket(plain, server_hostname=endpoint.host) as safe:
                     return _ask(safe, endpoint.host)
-            return _ask(plain, endpoint.host)
+            found = _ask(plain, endpoint.host)
+        if found[0] == "silence" and _speaks_tls(endpoint, wait):
+            return "tls", "it speaks TLS: write https:// in URL"
+        return found
     except ssl.SSLCertVerificationError as fault:
         return "tls", f"its certificate is not trusted: {fault.verify_message}"
     except ssl.SSLError as fault:
@@ -244,6 +247,20 @@ def look(endpoint: Endpoint, wait: float) -> tuple[Speaks, str]:
         return "nothing", "no answer to a connection"
     except OSError as fault:
         return "nothing", (fault.strerror or str(fault)).lower()
+
+
+def _speaks_tls(endpoint: Endpoint, wait: float) -> bool:
+    """Whether a handshake succeeds; nothing is sent over it, so the certificate does not matter."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((endpoint.host, endpoint.port), timeout=wait) as plain,
+            context.wrap_socket(plain, server_hostname=endpoint.host),
+        ):
+            return True
+    except OSError:
+        return False
 
 
 def _ask(connection: socket.socket, host: str) -> tuple[Speaks, str]:

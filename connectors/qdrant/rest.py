@@ -121,6 +121,12 @@ class Rest:
             ) from None
         except urllib3.exceptions.TimeoutError:
             raise faults.timed_out(seconds=timeout) from None
+        except FileNotFoundError:
+            raise PlumblineError(
+                "tls",
+                f"The CA file {self._ca_file} can't be read.",
+                hint="Set CA_FILE to the certificate authority's file.",
+            ) from None
         except (urllib3.exceptions.HTTPError, OSError) as fault:
             raise self._silent(str(fault), min(timeout, 2.0)) from None
 
@@ -147,7 +153,7 @@ class Rest:
                 return PlumblineError(
                     "wrong-protocol", f"{self.place} is a Weaviate server.", hint="Set KIND to weaviate."
                 )
-            if status == 404 or (300 <= status < 400):
+            if status in (400, 404, 405, 426, 501, 505) or 300 <= status < 400:
                 return PlumblineError(
                     "wrong-protocol",
                     f"{self.place} is no Qdrant server (HTTP status {status}).",

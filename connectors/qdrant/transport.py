@@ -137,7 +137,9 @@ class Grpc:
             roots = Path(end.ca_file).read_bytes() if end.ca_file else None
         except OSError as fault:
             raise PlumblineError(
-                "tls", f"The CA file can't be read ({fault.strerror}).", where=end.ca_file or ""
+                "tls",
+                f"The CA file {end.ca_file} can't be read ({fault.strerror}).",
+                hint="Set CA_FILE to the certificate authority's file.",
             ) from None
         credentials = cast("Any", grpc).ssl_channel_credentials(root_certificates=roots)
         return cast("Any", grpc).secure_channel(end.address, credentials, options=options)
@@ -157,7 +159,9 @@ class Grpc:
         if "SETTINGS frame" in details:
             return faults.timed_out(seconds=timeout)
         broken = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN)
-        if status in broken and (faults.lost(details) or not details):
+        if status is grpc.StatusCode.CANCELLED or (
+            status in broken and (faults.lost(details) or not details)
+        ):
             return faults.of_silence(self._endpoint, details, left)
         if status is grpc.StatusCode.INTERNAL and ("RST_STREAM" in details or "http2" in details.lower()):
             return faults.of_silence(self._endpoint, details, left)

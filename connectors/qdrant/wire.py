@@ -66,17 +66,16 @@ def point_id(row: RowId) -> Any:
 
 def row_id(point: Any) -> RowId:
     """The id of a `PointId`, of either kind of class."""
-    return point.uuid if point.WhichOneof("point_id_options") == "uuid" else point.num
+    return point.uuid or point.num
 
 
 def output(point: Any, field: str) -> Any | None:
     """The `VectorOutput` of one vector of a point, or None where the row lacks it."""
     held = point.vectors
-    kind = held.WhichOneof("vectors_options")
-    if kind == "vectors":
-        named = held.vectors.vectors
-        return named.get(field)
-    return held.vector if kind == "vector" and not field else None
+    named = held.vectors.vectors.get(field)
+    if named is None and not field and held.WhichOneof("vectors_options") == "vector":
+        return held.vector
+    return named
 
 
 def outputs(point: Any) -> Mapping[str, Any]:
@@ -97,7 +96,7 @@ def dense(points: Sequence[Any], field: str, dimension: int) -> Vectors:
     runs: list[bytes] = []
     for point in points:
         vector = output(point, field)
-        # Servers before 1.15 or so fill the deprecated `data`, later ones the oneof.
+        # Older servers fill the deprecated `data`, 1.18 the oneof.
         runs.append(b"" if vector is None else vector.dense.data or vector.data)
     if all(len(run) == width for run in runs):
         matrix = np.frombuffer(bytearray().join(runs), "<f4").reshape(len(runs), dimension)
