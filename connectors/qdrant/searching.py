@@ -325,7 +325,7 @@ def _params(options: SearchOptions) -> Any:
 
 
 def _hit(point: Any, field: VectorField, payload: Choice, kept: Payload) -> Hit:
-    # A row with NaN in its vector scores NaN, and comes first (up to 1.19, qdrant#9201).
+    # A row with NaN in its vector scores NaN, and comes first (1.18.3, qdrant#9201); 1.19's engine leaves it out.
     score = float(point.score)
     return Hit(
         wire.row_id(point.id),
