@@ -2,19 +2,24 @@
 hook of the interpreter finds whatever tries all the same.
 
 With PLUMBLINETEST_EGRESS naming a file, each attempt to reach another address is refused and written
-there, and the command fails. The hook sees what goes through Python's sockets; gRPC's own core does
-not, and takes its addresses from the adapters alone.
+there, and the command fails. The interpreter's hook sees Python's sockets; gRPC's core has its own, so
+each channel is asked for its address when it is made.
 """
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import os
 import socket
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -94,7 +99,16 @@ class Recorder:
             host = args[0]
         if self.may(host):
             return
-        line = f"{event} {host!r}"
+        self.refuse(f"{event} {host!r}")
+
+    def channel(self, target: object) -> None:
+        """For each gRPC channel. Raises `EgressRefused`."""
+        host = _host_of(str(target))
+        if host is not None and not self.may(host):
+            self.refuse(f"grpc {host!r}")
+
+    def refuse(self, line: str) -> None:
+        """Write an attempt down; raises `EgressRefused`."""
         with self._lock:
             self.refused.append(line)
         if self._file is not None:
@@ -104,7 +118,61 @@ class Recorder:
         raise EgressRefused(f"{line} is not a configured address")
 
 
+def _host_of(target: str) -> str | None:
+    """The host of a gRPC target (gRPC naming: `host:port`, `dns:[//authority/]host:port`, `ipv4:…`, `unix:…`)."""
+    scheme, colon, rest = target.partition(":")
+    if colon and scheme in ("unix", "unix-abstract"):
+        return None
+    if colon and scheme in ("dns", "ipv4", "ipv6"):
+        target = rest.rpartition("/")[2]
+    if target.startswith("["):
+        return target[1:].partition("]")[0]
+    return target if target.count(":") > 1 else target.partition(":")[0]
+
+
 _installed: list[Recorder] = []
+
+
+class _Grpc(MetaPathFinder):
+    """Asks the recorder about every channel of gRPC, once somebody imports that."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._busy = False
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != "grpc" or self._busy:
+            return None
+        self._busy = True
+        try:
+            spec = find_spec("grpc")
+        finally:
+            self._busy = False
+        if spec is None or spec.loader is None:
+            return spec
+        run = spec.loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            run(module)
+            self.guard(module)
+
+        setattr(spec.loader, "exec_module", exec_module)  # noqa: B010
+        return spec
+
+    def guard(self, module: Any) -> None:
+        for place in (module, module.aio):
+            for name in ("insecure_channel", "secure_channel"):
+                setattr(place, name, self._asking(getattr(place, name)))
+
+    def _asking(self, make: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(make)
+        def channel(target: Any, *args: Any, **more: Any) -> Any:
+            self._recorder.channel(target)
+            return make(target, *args, **more)
+
+        return channel
 
 
 def still() -> None:
@@ -120,6 +188,7 @@ def watch(file: Path | None = None) -> Recorder:
     recorder = Recorder((), file)
     _installed.append(recorder)
     sys.addaudithook(recorder.hook)
+    sys.meta_path.insert(0, _Grpc(recorder))
     plain = socket.getaddrinfo
 
     def getaddrinfo(host: Any, *args: Any, **more: Any) -> Any:

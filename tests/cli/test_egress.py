@@ -56,6 +56,12 @@ def leaking(shell: Shell, leak: str) -> tuple[int, str, str]:
             "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 53))",
             "socket.sendto '192.0.2.1'",
         ),
+        ("import grpc; grpc.insecure_channel('192.0.2.1:6334')", "grpc '192.0.2.1'"),
+        (
+            "import grpc; grpc.secure_channel('dns:///telemetry.example.org:443', None)",
+            "grpc 'telemetry.example.org'",
+        ),
+        ("import grpc.aio as a; a.insecure_channel('ipv4:192.0.2.1:6334')", "grpc '192.0.2.1'"),
         (
             "import urllib.request as u; u.urlopen('https://telemetry.example.org')",
             "socket.getaddrinfo 'telemetry.example.org'",
@@ -75,6 +81,8 @@ def test_this_machine_and_configured_hosts_are_reached(shell: Shell) -> None:
     shell.secret('[connections.a]\nkind = "qdrant"\nurl = "http://192.0.2.7:6333"\ngrpc_host = "192.0.2.8"\n')
     for host in ("192.0.2.7", "192.0.2.8", "localhost", "127.0.0.1", "::1"):
         assert leaking(shell, f"socket.getaddrinfo({host!r}, 1)") == (0, "", "")
+    for target in ("192.0.2.8:6334", "127.0.0.1:1", "[::1]:1", "unix:///run/x.sock", "dns:///localhost:1"):
+        assert leaking(shell, f"import grpc; grpc.insecure_channel({target!r}).close()") == (0, "", "")
 
 
 def test_what_libraries_report_is_switched_off(shell: Shell) -> None:
