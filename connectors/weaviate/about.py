@@ -39,15 +39,17 @@ class About(Core):
         text = str(meta["version"])
         version = self._server_version(timeout)
         notes: list[str] = []
+        grpc = True
         if version[:2] > TESTED[:2]:
             notes.append(f"Weaviate {text} is newer than 1.39, for which this adapter was made.")
         try:
             self._probe_grpc(timeout)
         except PlumblineError as fault:
-            notes.append(f"{fault.message} Searching, scanning and counting do not work. {fault.hint}")
-        return ServerInfo(
-            "weaviate", text, "rest" if notes and "gRPC" in notes[-1] else "grpc", latency, notes=tuple(notes)
-        )
+            grpc = False
+            notes.append(
+                f"Without gRPC nothing can be searched, read or counted: {fault.message} {fault.hint}"
+            )
+        return ServerInfo("weaviate", text, "grpc" if grpc else "rest", latency, notes=tuple(notes))
 
     def _probe_grpc(self, timeout: float | None) -> None:
         """Raises where gRPC does not answer as Weaviate's: any refusal of an unknown collection will do."""

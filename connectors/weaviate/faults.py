@@ -73,6 +73,7 @@ _SAYS: Final[tuple[tuple[str, Code, str], ...]] = (
 _RULES: Final[tuple[tuple[re.Pattern[str], Code, str], ...]] = tuple(
     (re.compile(pattern, re.IGNORECASE), code, hint) for pattern, code, hint in _SAYS
 )
+_NOT_GRPC: Final = ("http1", "http/1", "http2 preface", "settings frame", "timeout occurred: fd shutdown")
 _STATUS_IN_HTTP2: Final = re.compile(r"http2 header with status: (\d{3})")
 
 
@@ -202,18 +203,14 @@ def from_grpc(
                 where=where,
                 hint="`ca_file` names a private certificate authority; gRPC is secured where the URL is https://.",
             )
-        if (
-            "http1" in lowered
-            or "http/1" in lowered
-            or "http2 preface" in lowered
-            or "settings frame" in lowered
-        ):
+        if any(sign in lowered for sign in _NOT_GRPC):
             return PlumblineError(
                 "wrong-protocol", f"{endpoint} does not speak gRPC: {said}", where=where, hint=hint
             )
-        known = from_text(text, where, secrets, "unreachable")
-        if known.code != "unreachable":
-            return known
+        if "failed to connect" not in lowered:
+            known = from_text(text, where, secrets, "unreachable")
+            if known.code in ("busy", "unauthorised", "read-only", "disk-full"):
+                return known
         return PlumblineError(
             "unreachable",
             f"gRPC at {endpoint} can't be reached, which searching and scanning need: {said}",
