@@ -59,6 +59,13 @@ def put(c: QdrantClient, ids: Any, name: str = "c", size: int = 4) -> None:
         c.upsert(name, points, wait=True)
 
 
+def write_on(c: QdrantClient, first: int, acknowledged: set[int]) -> None:
+    """Write ten rows at a time until the host is gone."""
+    for batch in range(first, first + 100_000, 10):
+        put(c, range(batch, batch + 10))
+        acknowledged.update(range(batch, batch + 10))
+
+
 def everything(c: QdrantClient, name: str = "c") -> dict[Any, tuple[Any, Any]]:
     found: dict[Any, tuple[Any, Any]] = {}
     offset: Any = None
@@ -213,9 +220,7 @@ def test_after_sigkill_everything_acknowledged_is_there(root: Path) -> None:
         killer.start()
         first = 100_000 * attempt
         with pytest.raises(grpc.RpcError):
-            for batch in range(first, first + 100_000, 10):
-                put(c, range(batch, batch + 10))
-                acknowledged.update(range(batch, batch + 10))
+            write_on(c, first, acknowledged)
         killer.join()
         until(lambda: host.status(root).state == "stopped")
         held = everything(client(host.ensure(root)))
@@ -229,7 +234,7 @@ def test_after_sigkill_deletes_payload_and_schema_are_there(root: Path) -> None:
     c = client(at)
     make(c, rows=100)
     c.create_payload_index("c", "i", models.PayloadSchemaType.INTEGER, wait=True)
-    c.delete("c", list(range(0, 50)), wait=True)
+    c.delete("c", list(range(50)), wait=True)
     c.set_payload("c", {"seen": True}, [60], wait=True)
     c.update_vectors("c", [models.PointVectors(id=61, vector=[9.0, 9.0, 9.0, 9.0])], wait=True)
     c.update_collection("c", metadata={"marker": {"encoder": "v1"}})
