@@ -37,12 +37,14 @@ class Drawn:
 
 def ask(request: QueryRequest) -> Drawn:
     """The answer: the last one where nothing changed, else asked now. Raises what the search raises."""
+    # A place that is always there: what follows keeps its position, and the grid is not made anew.
+    place = st.empty()
     turn = (session.generation(), int(st.session_state.get("query.asked", 0)))
     held = st.session_state.get("query.drawn")
     if isinstance(held, Drawn) and held.request == request and held.turn == turn:
         return held
     began = time.perf_counter()
-    with st.skeleton(height=360), st.spinner(_doing(request), show_time=True):
+    with place, st.spinner(_doing(request), show_time=True):
         answer = search.run(session.workspace(), request)
         made = tuple(pictures.thumbnails([h.image for h in answer.hits]))
     seconds = time.perf_counter() - began
@@ -62,7 +64,8 @@ def _doing(request: QueryRequest) -> str:
 
 def draw(drawn: Drawn) -> None:
     answer = drawn.answer
-    panels.warnings(answer.warnings)
+    with st.container():
+        panels.warnings(answer.warnings)
     if answer.request.fuse is not None or len(answer.sides) == 1:
         for side in answer.sides:
             if side.error is not None:
