@@ -274,9 +274,9 @@ def test_searches(c: Any) -> None:
     )
     assert set(fused) <= {9, 8, 7, 6}
     batch = c.query_batch_points(
-        "c", [models.QueryRequest(query=[1.0, 0.0, 0.0, 0.0], limit=1), models.QueryRequest(query=0, limit=2)]
+        "c", [models.QueryRequest(query=[1.0, 0.0, 0.0, 0.0], limit=1), models.QueryRequest(query=3, limit=2)]
     )
-    assert [[h.id for h in b.points] for b in batch] == [[9], [1, 2]]
+    assert [[h.id for h in b.points] for b in batch] == [[9], [9, 8]]
 
 
 def test_every_kind_of_vector_comes_back(c: Any) -> None:
