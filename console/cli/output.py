@@ -222,7 +222,8 @@ def table(
         any(_number(row[i]) for row in held) and all(row[i] is None or _number(row[i]) for row in held)
         for i in range(len(head))
     ]
-    room = (width or shutil.get_terminal_size((80, 24)).columns) - len(_GAP) * (len(head) - 1)
+    columns = width or shutil.get_terminal_size((80, 24)).columns
+    room = max(columns - len(_GAP) * (len(head) - 1), _NARROWEST * len(head))
     widths = [
         min(room, max([width_of(title), *(width_of(row[i]) for row in cells)]))
         for i, title in enumerate(head)

@@ -16,6 +16,7 @@ from connectors.spec import ConnectionSpec
 from console.cli.context import Context
 from console.cli.output import flush, pairs, table
 from console.settings import DEMO, Address, demo_spec, demo_store
+from console.settings.choices import locked
 
 
 def demo(args: Namespace, context: Context) -> int:
@@ -27,7 +28,8 @@ def demo(args: Namespace, context: Context) -> int:
         need("console", ("streamlit", "plotly"), "demo")
         free_port(args.host, args.port)
     spec = _demo_spec(args, context)
-    data = _removed(spec, context) if args.remove else _made(args, spec, context)
+    with locked(context.settings.home / "demo.lock"):
+        data = _removed(spec, context) if args.remove else _made(args, spec, context)
     data["url"] = None
     if not serving:
         context.out.show(data, lambda: _demo(data))

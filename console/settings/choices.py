@@ -32,7 +32,7 @@ class Choices:
 
     def put(self, address: Address, name: str | None) -> None:
         place = str(Address(address.connection, address.collection, vector=address.vector))
-        with self._locked():
+        with locked(self._file.with_suffix(".lock")):
             held = self._read()
             if name is None:
                 held.pop(place, None)
@@ -72,18 +72,20 @@ class Choices:
         text = json.dumps({"form": _FORM, "encoders": held}, indent=1, sort_keys=True, ensure_ascii=True)
         write_whole(self._file, text.encode())
 
-    @contextlib.contextmanager
-    def _locked(self) -> Generator[None, None, None]:
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = os.open(self._file.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        except OSError as fault:
-            raise trouble(fault, self._file) from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
+
+@contextlib.contextmanager
+def locked(file: Path) -> Generator[None, None, None]:
+    """Hold a lock between processes while something in PLUMBLINE_HOME changes. Raises `settings`, `disk-full`."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as fault:
+        raise trouble(fault, file) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def write_whole(file: Path, content: bytes) -> None:

@@ -65,6 +65,9 @@ def load(
         for address in plain.collections
         if address.connection not in found and address.connection != "demo"
     )
+    ledger.notes.extend(
+        f"images.roots: {root} is not a folder." for root in plain.images.roots if not root.is_dir()
+    )
     return Settings(
         home=home,
         connections=found,

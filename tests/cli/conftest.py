@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from console.cli import main
 
 HOUSE = Path(__file__).parents[2]
 
@@ -83,6 +86,33 @@ class Shell:
         file = self.cwd / "plumbline.toml"
         file.write_text(text)
         return file
+
+
+class Inside:
+    """Runs `plumbline` in this process: the same words, the same answer, no start to wait for."""
+
+    def __init__(self, shell: Shell, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.home, self.cwd = shell.home, shell.cwd
+        self.secret, self.plain = shell.secret, shell.plain
+        self._patch, self._capsys = patch, capsys
+
+    def __call__(self, *words: str, environ: Mapping[str, str] | None = None, text: str = "") -> Ran:
+        with self._patch.context() as patch:
+            for name in [n for n in os.environ if n.startswith("PLUMBLINE_")]:
+                patch.delenv(name)
+            for name, value in {"PLUMBLINE_HOME": str(self.home), "COLUMNS": "80", **(environ or {})}.items():
+                patch.setenv(name, value)
+            patch.chdir(self.cwd)
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+            self._capsys.readouterr()
+            code = main(words)
+        told = self._capsys.readouterr()
+        return Ran(code, told.out, told.err)
+
+
+@pytest.fixture
+def inside(shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Inside:
+    return Inside(shell, monkeypatch, capsys)
 
 
 @pytest.fixture

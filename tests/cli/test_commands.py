@@ -14,7 +14,7 @@ from connectors.model import CollectionPlan, PayloadField, Row, Target, VectorFi
 from connectors.qdrant import host
 from connectors.registry import connect
 from connectors.spec import ConnectionSpec
-from tests.cli.conftest import Shell
+from tests.cli.conftest import Inside, Shell
 
 HOSTILE = "a \x1b[31mred\x1b[0m\ncircle \u202e ![x](http://evil.example)"
 ODD = "odd @#% näme \u202e"
@@ -53,12 +53,22 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     host.stop(folder)
 
 
-@pytest.fixture
-def console(shell: Shell, store: Path) -> Shell:
-    shell.secret(
+def configure(where: Shell | Inside, store: Path) -> None:
+    where.secret(
         f'[connections.emb]\nkind = "qdrant"\npath = "{store}"\n'
         f'[connections.dead]\nkind = "qdrant"\nurl = "http://127.0.0.1:1"\napi_key = "{SECRET}"\ntimeout = 1\n'
     )
+
+
+@pytest.fixture
+def console(inside: Inside, store: Path) -> Inside:
+    configure(inside, store)
+    return inside
+
+
+@pytest.fixture
+def program(shell: Shell, store: Path) -> Shell:
+    configure(shell, store)
     return shell
 
 
@@ -68,8 +78,8 @@ def address(name: str) -> str:
     return str(Address("emb", name))
 
 
-def test_connections_show_each_in_its_own_place(console: Shell) -> None:
-    ran = console("connections", "--format", "json")
+def test_connections_show_each_in_its_own_place(program: Shell) -> None:
+    ran = program("connections", "--format", "json")
     dead, emb = ran.json["connections"]
     assert ran.code == 0
     assert set(dead) == {"name", "kind", "state", "server", "latency_ms", "capabilities", "error"}
@@ -83,7 +93,7 @@ def test_connections_show_each_in_its_own_place(console: Shell) -> None:
     assert SECRET not in ran.out + ran.err
 
 
-def test_one_connection_is_tested(console: Shell) -> None:
+def test_one_connection_is_tested(console: Inside) -> None:
     assert [
         c["name"] for c in console("connections", "test", "emb", "--format", "json").json["connections"]
     ] == ["emb"]
@@ -94,7 +104,7 @@ def test_one_connection_is_tested(console: Shell) -> None:
     assert console("connections", "test", "dead").code == 2
 
 
-def test_collections_show_the_living_beside_the_dead(console: Shell) -> None:
+def test_collections_show_the_living_beside_the_dead(console: Inside) -> None:
     ran = console("collections", "--format", "json")
     assert ran.code == 0
     first, *held = ran.json["collections"]
@@ -108,7 +118,7 @@ def test_collections_show_the_living_beside_the_dead(console: Shell) -> None:
     assert all(len(line) <= 80 and line.isprintable() for line in table.out.splitlines())
 
 
-def test_collections_of_a_dead_connection_are_exit_2(console: Shell) -> None:
+def test_collections_of_a_dead_connection_are_exit_2(console: Inside) -> None:
     ran = console("collections", "dead", "--format", "json")
     assert (ran.code, ran.json["error"]["code"]) == (2, "unreachable")
     assert ran.json["collections"][0]["error"]["code"] == "unreachable"
@@ -116,7 +126,7 @@ def test_collections_of_a_dead_connection_are_exit_2(console: Shell) -> None:
     assert (table.code, "[unreachable]" in table.out) == (2, True)
 
 
-def test_a_collection_is_described(console: Shell) -> None:
+def test_a_collection_is_described(console: Inside) -> None:
     ran = console("describe", "emb/Docs", "--format", "json")
     assert ran.code == 0
     held = ran.json
@@ -141,7 +151,7 @@ def test_a_collection_is_described(console: Shell) -> None:
     ].items()
 
 
-def test_an_odd_name_is_reached_by_its_address(console: Shell) -> None:
+def test_an_odd_name_is_reached_by_its_address(console: Inside) -> None:
     ran = console("describe", address(ODD), "--format", "json")
     assert (ran.code, ran.json["rows"], ran.json["address"]) == (0, 20, address(ODD))
     assert ran.json["vectors"][0]["encoder"] is None
@@ -149,14 +159,14 @@ def test_an_odd_name_is_reached_by_its_address(console: Shell) -> None:
     assert all(line.isprintable() for line in table.out.splitlines())
 
 
-def test_what_is_not_there_is_not_found(console: Shell) -> None:
+def test_what_is_not_there_is_not_found(console: Inside) -> None:
     for words in (["describe", "emb/Nope"], ["describe", "emb/Docs#nope"], ["encoder", "emb/Docs#nope"]):
         ran = console(*words, "--format", "json")
         assert (ran.code, ran.json["error"]["code"]) == (2, "not-found")
     assert console("describe", "dead/Docs", "--format", "json").json["error"]["code"] == "unreachable"
 
 
-def test_the_encoder_of_a_field_is_chosen_kept_and_forgotten(console: Shell) -> None:
+def test_the_encoder_of_a_field_is_chosen_kept_and_forgotten(console: Inside) -> None:
     assert console("encoder", "emb/Two#clip", "--format", "json").json["encoder"]["known_by"] == "version-tag"
     ran = console("encoder", "emb/Two#clip", "set", "scenes-v1", "--format", "json")
     assert (ran.code, ran.json["address"], ran.json["choice"]) == (0, "emb/Two#clip", "scenes-v1")
@@ -172,7 +182,7 @@ def test_the_encoder_of_a_field_is_chosen_kept_and_forgotten(console: Shell) -> 
     assert (ran.code, ran.json["error"]["code"]) == (2, "encoder-unknown")
 
 
-def test_the_settings_go_before_the_choice_and_that_is_said(console: Shell) -> None:
+def test_the_settings_go_before_the_choice_and_that_is_said(console: Inside) -> None:
     console.plain('[collections."emb/Docs"]\nencoder = "scenes-v1"\n')
     ran = console("encoder", "emb/Docs", "set", "scenes-v2", "--format", "json")
     assert (ran.json["encoder"]["known_by"], ran.json["choice"]) == ("settings", "scenes-v2")
@@ -180,7 +190,7 @@ def test_the_settings_go_before_the_choice_and_that_is_said(console: Shell) -> N
     assert any("can't have made them" in w for w in ran.json["warnings"])
 
 
-def test_a_stored_row_finds_what_is_like_it(console: Shell) -> None:
+def test_a_stored_row_finds_what_is_like_it(console: Inside) -> None:
     ran = console("query", "emb/Docs", "--id", "3", "-k", "4", "--format", "json")
     assert ran.code == 0
     held = ran.json
@@ -193,17 +203,17 @@ def test_a_stored_row_finds_what_is_like_it(console: Shell) -> None:
     assert "\x1b" not in ran.out
 
 
-def test_a_vector_from_a_file_or_from_standard_input_searches(console: Shell, tmp_path: Path) -> None:
+def test_a_vector_from_a_file_or_from_standard_input_searches(program: Shell, tmp_path: Path) -> None:
     np.save(tmp_path / "v.npy", np.ones(4, dtype=np.float32))
-    by_file = console("query", "emb/Docs", "--vector", str(tmp_path / "v.npy"), "--format", "json").json
-    by_text = console("query", "emb/Docs", "--vector", "-", "--format", "json", text="[1, 1, 1, 1]").json
+    by_file = program("query", "emb/Docs", "--vector", str(tmp_path / "v.npy"), "--format", "json").json
+    by_text = program("query", "emb/Docs", "--vector", "-", "--format", "json", text="[1, 1, 1, 1]").json
     assert [h["id"] for h in by_file["hits"]] == [h["id"] for h in by_text["hits"]]
     assert len(by_file["hits"]) == 10
-    ran = console("query", "emb/Docs", "--vector", "-", "--format", "json", text="[1, 1]")
+    ran = program("query", "emb/Docs", "--vector", "-", "--format", "json", text="[1, 1]")
     assert (ran.code, ran.json["error"]["code"]) == (2, "dimension-mismatch")
 
 
-def test_an_id_beyond_the_range_of_a_float_is_kept(console: Shell) -> None:
+def test_an_id_beyond_the_range_of_a_float_is_kept(console: Inside) -> None:
     ran = console(
         "query", "emb/Docs", "--id", str(2**64 - 1), "--format", "json", "--filter", json.dumps({"ids": [5]})
     )
@@ -211,7 +221,7 @@ def test_an_id_beyond_the_range_of_a_float_is_kept(console: Shell) -> None:
     assert [h["id"] for h in ran.json["hits"]] == [5]
 
 
-def test_several_addresses_print_what_there_is_and_are_exit_2_where_one_fails(console: Shell) -> None:
+def test_several_addresses_print_what_there_is_and_are_exit_2_where_one_fails(console: Inside) -> None:
     ran = console("query", "emb/Docs", "--id", "1", "emb/Nope", "dead/x", "-k", "2", "--format", "json")
     assert ran.code == 2
     codes = {s["address"]: (s["error"] or {}).get("code") for s in ran.json["sides"]}
@@ -223,7 +233,7 @@ def test_several_addresses_print_what_there_is_and_are_exit_2_where_one_fails(co
     assert "[not-found]" in table.out
 
 
-def test_a_query_without_a_single_vector_field_names_them(console: Shell) -> None:
+def test_a_query_without_a_single_vector_field_names_them(console: Inside) -> None:
     words = ("query", "emb/Two", "--vector", "-", "--format", "json")
     ran = console(*words, text="[1, 1, 1, 1]")
     assert (ran.code, ran.json["error"]["code"]) == (2, "vector-ambiguous")
@@ -234,13 +244,13 @@ def test_a_query_without_a_single_vector_field_names_them(console: Shell) -> Non
     assert (ran.code, ran.json["vector"]) == (0, "clip")
 
 
-def test_an_empty_collection_finds_nothing_and_is_exit_0(console: Shell) -> None:
+def test_an_empty_collection_finds_nothing_and_is_exit_0(console: Inside) -> None:
     ran = console("query", "emb/Empty", "--vector", "-", text="[1, 1, 1, 1]")
     assert ran.code == 0
     assert "Nothing was found." in ran.out
 
 
-def test_tables_of_hostile_rows_are_printable_and_fit(console: Shell) -> None:
+def test_tables_of_hostile_rows_are_printable_and_fit(console: Inside) -> None:
     for words in (
         ["query", "emb/Docs", "--id", "1"],
         ["query", address(ODD), "--id", "1"],
@@ -252,29 +262,29 @@ def test_tables_of_hostile_rows_are_printable_and_fit(console: Shell) -> None:
         assert all(len(line) <= 80 for line in ran.out.splitlines() if line[:1].isdigit())
 
 
-def test_the_host_is_found_by_many_commands_at_once(console: Shell, store: Path) -> None:
+def test_the_host_is_found_by_many_commands_at_once(program: Shell, store: Path) -> None:
     host.stop(store)
     with ThreadPoolExecutor(3) as pool:
-        found = list(pool.map(lambda _: console("collections", "emb", "--format", "json"), range(3)))
+        found = list(pool.map(lambda _: program("collections", "emb", "--format", "json"), range(3)))
     assert [f.code for f in found] == [0, 0, 0]
-    state = console("store", "state", "--connection", "emb", "--format", "json").json
+    state = program("store", "state", "--connection", "emb", "--format", "json").json
     assert (state["state"], state["store"]) == ("running", str(store))
     assert set(state) == {"store", "state", "address", "pid"}
 
 
-def test_a_second_host_of_a_store_is_refused(console: Shell) -> None:
+def test_a_second_host_of_a_store_is_refused(console: Inside) -> None:
     assert console("collections", "emb").code == 0
     ran = console("store", "--connection", "emb", "--format", "json")
     assert (ran.code, ran.json["error"]["code"]) == (2, "busy")
 
 
-def test_a_store_is_stopped(console: Shell, store: Path) -> None:
+def test_a_store_is_stopped(console: Inside, store: Path) -> None:
     assert console("collections", "emb").code == 0
     assert console("store", "stop", "--connection", "emb", "--format", "json").json["was_running"] is True
     assert console("store", "state", "--path", str(store), "--format", "json").json["state"] == "stopped"
     assert console("store", "stop", "--path", str(store), "--format", "json").json["was_running"] is False
 
 
-def test_a_read_only_connection_is_read(console: Shell, store: Path) -> None:
+def test_a_read_only_connection_is_read(console: Inside, store: Path) -> None:
     environ = {"PLUMBLINE_CONNECTIONS__EMB__READ_ONLY": "1"}
     assert console("collections", "emb", "--format", "json", environ=environ).code == 0

@@ -43,6 +43,19 @@ def test_a_table_fits_the_terminal_and_says_where_something_is_missing() -> None
     assert lines[1].count("…") == 2
 
 
+@pytest.mark.parametrize("width", [1, 10, 40])
+def test_a_terminal_that_is_too_narrow_does_no_harm(width: int) -> None:
+    lines = table(["Address", "Rows", "Remark"], [["prod/" + "x" * 200, 1234567, "y" * 200]], width)
+    assert all(width_of(line) <= max(width, 22) for line in lines)
+
+
+def test_what_is_to_be_copied_is_cut_last() -> None:
+    lines = table(["Id", "Row"], [["i" * 36, "r" * 500]], 80, whole=[0])
+    assert lines[1].split()[0] == "i" * 36
+    assert width_of(lines[1]) == 80
+    assert all(width_of(line) <= 80 for line in table(["Id", "Row"], [["i" * 360, "r" * 500]], 80, whole=[0]))
+
+
 def test_wide_characters_take_two_columns() -> None:
     assert width_of("日本") == 4
     assert cut("日本語", 5) == "日本…"

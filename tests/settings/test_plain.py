@@ -220,6 +220,13 @@ def test_settings_of_a_connection_that_is_not_configured_are_noted(desk: Desk) -
     assert any("prod/x names a connection" in n for n in desk.load().notes)
 
 
+def test_a_root_of_pictures_that_is_not_there_is_noted(desk: Desk) -> None:
+    (desk.cwd / "here").mkdir()
+    desk.plain("[images]\nroots = ['here', 'gone']\n")
+    assert [n for n in desk.load().notes if "gone is not a folder" in n]
+    assert not [n for n in desk.load().notes if "here is" in n]
+
+
 def test_without_any_file_everything_is_a_default(desk: Desk) -> None:
     settings = desk.load()
     assert settings.connections == {}
