@@ -19,6 +19,7 @@ from console.ui.note import note
 
 Form = Literal["jsonl", "csv"]
 FORMS: Final[tuple[tuple[Form, str], ...]] = (("jsonl", "application/x-ndjson"), ("csv", "text/csv"))
+MOST_DRAWN: Final = 200
 COLUMNS: Final = 3
 """Addresses beside each other; more come below."""
 
@@ -46,11 +47,18 @@ def ask(request: QueryRequest) -> Drawn:
     began = time.perf_counter()
     with place, st.spinner(_doing(request), show_time=True):
         answer = search.run(session.workspace(), request)
-        made = tuple(pictures.thumbnails([h.image for h in answer.hits]))
+        shown = {id(h) for group in _rankings(answer) for h in group[:MOST_DRAWN]}
+        made = tuple(pictures.thumbnails([h.image if id(h) in shown else None for h in answer.hits]))
     seconds = time.perf_counter() - began
     drawn = Drawn(request, turn, answer, made, f"{time.time_ns()}", seconds)
     st.session_state["query.drawn"] = drawn
     return drawn
+
+
+def _rankings(answer: QueryAnswer) -> list[Sequence[HitRow]]:
+    if answer.request.fuse is not None or len(answer.sides) == 1:
+        return [answer.hits]
+    return [answer.hits_of(side.address) for side in answer.sides]
 
 
 def _doing(request: QueryRequest) -> str:
@@ -115,6 +123,10 @@ def _ranking(drawn: Drawn, hits: Sequence[HitRow], side: Side | None) -> None:
     if not hits:
         _nothing(drawn.request, side)
         return
+    if len(hits) > MOST_DRAWN:
+        said = f"The first {MOST_DRAWN:,} of {len(hits):,} are drawn; the files below hold all of them."
+        note([said], key=f"query.many.{side.address if side is not None else 'all'}")
+    hits = hits[:MOST_DRAWN]
     index_of = {id(h): i for i, h in enumerate(answer.hits)}
     positions = [index_of[id(h)] for h in hits]
     name = str(side.address) if side is not None else "all"

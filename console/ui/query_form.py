@@ -9,6 +9,7 @@ import streamlit as st
 from connectors.errors import PlumblineError
 from console.catalogue import EncoderKnown
 from console.search import QueryRequest, Upload, uploads, vectors
+from console.search.request import MOST_HITS
 from console.settings import Address, parse_address
 from console.ui import board, filter_builder, models, pictures, query_state, session
 from console.ui.query_state import AS_KNOWN, FUSIONS, LEGS
@@ -67,7 +68,6 @@ def _asking() -> PlumblineError | None:
             type="search",
             placeholder="What should the picture show",
             label_visibility="collapsed",
-            max_chars=10_000,
         )
         with st.popover("Picture", icon=":material/image:"):
             fault = _picture()
@@ -140,7 +140,7 @@ def _choosing(listed: list[str]) -> tuple[dict[str, str], PlumblineError | None]
         )
         types = filter_builder.types_of(first)
         filter_builder.find(types, modality)
-        st.number_input("Hits", 1, 1000, key="q.k", width=120)
+        st.number_input("Hits", 1, MOST_HITS, key="q.k", width=120)
         st.selectbox("Encoder", _encoders(), key="q.encoder", width=190)
         wrong = filter_builder.popover(types)
         with st.popover("More", icon=":material/tune:"):

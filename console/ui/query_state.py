@@ -80,13 +80,14 @@ def fill(state: State, request: QueryRequest) -> None:
         "q.exact": request.exact,
         "q.cutoff": "" if request.cutoff is None else repr(request.cutoff),
         "q.fuse": fusion,
-        "q.legs": [name for name, leg in LEGS.items() if leg in request.legs],
+        "q.legs": [name for wanted in request.legs for name, leg in LEGS.items() if leg == wanted],
         "q.blend": round(request.blend * 100),
+        "query.blend": request.blend,
         "q.allow": request.allow_mismatch,
         "q.image": str(request.image) if isinstance(request.image, Upload) else None,
         "q.row": str(request.row) if request.row is not None else "",
         "q.vector": request.vector,
-        "q.weights": ", ".join(f"{w:g}" for w in request.weights),
+        "q.weights": ", ".join(repr(w) for w in request.weights),
         **filter_keys(request.filter),
     }
     for name, value in made.items():
@@ -126,14 +127,15 @@ def request_of(state: State, types: dict[str, str]) -> QueryRequest:
 def _read(state: State, types: dict[str, str]) -> QueryRequest:
     text = str(state.get("q.text") or "")
     row = str(state.get("q.row") or "").strip()
-    blend = int(state.get("q.blend", round(BLEND * 100)))
+    percent, blend = int(state.get("q.blend", round(BLEND * 100))), float(state.get("query.blend", BLEND))
     return QueryRequest(
         addresses=tuple(parse_address(a) for a in state.get("q.addresses", ())),
         text=text if text.strip() else None,
         image=Upload.parse(state["q.image"]) if state.get("q.image") else None,
         row=RowPart.parse(row) if row else None,
         vector=state.get("q.vector"),
-        blend=BLEND if blend == round(BLEND * 100) else blend / 100,
+        # The slider has whole steps: a finer share from a link stays until it is moved.
+        blend=blend if percent == round(blend * 100) else percent / 100,
         fuse=FUSIONS[state.get("q.fuse") or APART],  # type: ignore[arg-type]
         legs=tuple(LEGS[n] for n in state.get("q.legs") or ()) or ("vector",),  # type: ignore[arg-type]
         weights=_weights(str(state.get("q.weights") or "")),
