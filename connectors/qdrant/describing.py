@@ -13,7 +13,6 @@ from connectors.model import (
     Capabilities,
     Capability,
     CollectionSummary,
-    Description,
     IndexState,
     Target,
     Tenant,
@@ -49,26 +48,6 @@ class Describing(Link):
                 return CollectionSummary(name, None, (), aliases, fault.at(self.where(name)).to_json())
 
         return tuple(self.workers.map(summary, names))
-
-    def describe(self, t: Target, *, timeout: float | None = None) -> Description:
-        info = self.info(t, timeout)
-        aliases = self._aliases_or_none(timeout)
-        real = next((a.collection for a in aliases if a.name == t.collection), t.collection)
-        held = fields.settings(info)
-        shards = self._shards(real, timeout) if self._custom(info) else None
-        if shards is not None:
-            held["shard_keys"] = [name for name, _ in shards]
-        return Description(
-            Target(real, t.tenant),
-            self._rows(t, timeout),
-            fields.vector_fields(info),
-            fields.payload_fields(info),
-            tuple(a.name for a in aliases if a.collection == real),
-            None if shards is None else tuple(Tenant(name, "active", rows) for name, rows in shards),
-            marker=fields.marker_of(info),
-            settings=held,
-            via_alias=t.collection if real != t.collection else None,
-        )
 
     def aliases(self, *, timeout: float | None = None) -> tuple[Alias, ...]:
         answer = self.get("Collections/ListAliases", pb.ListAliasesRequest(), "ListAliasesResponse", timeout)
@@ -201,18 +180,6 @@ class Describing(Link):
             if fault.code in ("unauthorised", "unsupported"):
                 return ()
             raise
-
-    def _rows(self, t: Target, timeout: float | None) -> int:
-        request = pb.CountPoints(collection_name=t.collection, exact=True)
-        try:
-            answer = self.get("Points/Count", request, "CountResponse", timeout, at=self.where(t))
-        except PlumblineError as fault:
-            if fault.code != "strict-mode":
-                raise
-            # Qdrant 1.13 and later: `search_allow_exact = false` forbids exact counts too.
-            request.exact = False
-            answer = self.get("Points/Count", request, "CountResponse", timeout, at=self.where(t))
-        return int(answer.result.count)
 
     @staticmethod
     def _custom(info: Any) -> bool:

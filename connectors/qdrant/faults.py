@@ -34,7 +34,7 @@ def of_status(
     status: grpc.StatusCode, details: str, *, write: bool, retry_after: float | None = None
 ) -> PlumblineError:
     """An error that the server itself sent (not a broken connection). Details are the server's words."""
-    said = _short(details)
+    said = _sentence(details)
     low = details.lower()
     match status:
         case grpc.StatusCode.UNAUTHENTICATED:
@@ -130,15 +130,15 @@ def exhausted(said: str, low: str, retry_after: float | None) -> PlumblineError:
 
 def timed_out(said: str = "", seconds: float | None = None) -> PlumblineError:
     span = f" within {seconds:g} s" if seconds is not None else ""
-    words = f": {said}" if said and said.lower() != "deadline exceeded" else ""
+    words = f": {said}" if said and said.lower().rstrip(".") != "deadline exceeded" else "."
     return PlumblineError(
-        "timeout", f"No answer came{span}{words}.", hint="Set a longer TIMEOUT, or look at the server's load."
+        "timeout", f"No answer came{span}{words}", hint="Set a longer TIMEOUT, or look at the server's load."
     )
 
 
 def of_http(status: int, body: str, *, write: bool, retry_after: float | None = None) -> PlumblineError:
     """An HTTP answer that is no success."""
-    said = _short(body)
+    said = _sentence(body)
     low = body.lower()
     match status:
         case 401:
@@ -313,6 +313,11 @@ def _damaged(said: str) -> PlumblineError:
     return PlumblineError(
         "damaged", said, hint="The stored data can't be trusted: restore it from a snapshot or a backup."
     )
+
+
+def _sentence(text: str) -> str:
+    said = _short(text)
+    return said if said[-1] in ".!?…" else said + "."
 
 
 def _short(text: str) -> str:

@@ -221,8 +221,11 @@ class Link:
         except PlumblineError as fault:
             way.close()
             # Where both are silent, the HTTP address is the one that was configured.
-            chosen = first if first is not None and first.code in ("tls", "timeout") else fault
-            raise chosen.at(self.spec.name) from None
+            telling = first is not None and (
+                first.code in ("tls", "timeout")
+                or (first.code == "wrong-protocol" and fault.code == "unreachable")
+            )
+            raise (first if first is not None and telling else fault).at(self.spec.name) from None
         why = (
             f"gRPC can't be reached: {first.message}"
             if first
@@ -237,7 +240,13 @@ class Link:
         try:
             raw = way.call("Qdrant/HealthCheck", pb.HealthCheckRequest(), timeout)
         except PlumblineError as fault:
-            if fault.code != "unauthorised" or not self.spec.secrets():
+            if fault.code == "unsupported":
+                raise PlumblineError(
+                    "wrong-protocol",
+                    f"{way.place} speaks gRPC, and is no Qdrant server.",
+                    hint="Set the connection's URL and GRPC_PORT to the Qdrant server.",
+                ) from None
+            if fault.code != "unauthorised" or not self._metadata(self.spec.api_key):
                 raise
             way.trust()
             raw = way.call(

@@ -13,7 +13,20 @@ from typing import Any, Final
 import numpy as np
 
 from connectors.errors import PlumblineError
-from connectors.model import ALL, PAGE_BYTES, Batch, Payload, Range, Row, RowId, Sparse, Target, id_key
+from connectors.model import (
+    ALL,
+    PAGE_BYTES,
+    Batch,
+    Description,
+    Payload,
+    Range,
+    Row,
+    RowId,
+    Sparse,
+    Target,
+    Tenant,
+    id_key,
+)
 from connectors.qdrant import fields as settings
 from connectors.qdrant import values, wire
 from connectors.qdrant.describing import Describing, shard_key, shard_name
@@ -63,6 +76,26 @@ class Scanning(Describing):
                 where=self.where(t),
             )
         return Scope(t.collection, (keyword(names[0], t.tenant),))
+
+    def describe(self, t: Target, *, timeout: float | None = None) -> Description:
+        info = self.info(t, timeout)
+        aliases = self._aliases_or_none(timeout)
+        real = next((a.collection for a in aliases if a.name == t.collection), t.collection)
+        held = settings.settings(info)
+        shards = self._shards(real, timeout) if self._custom(info) else None
+        if shards is not None:
+            held["shard_keys"] = [name for name, _ in shards]
+        return Description(
+            Target(real, t.tenant),
+            self._count(self.scope(t, info), None, timeout),
+            settings.vector_fields(info),
+            settings.payload_fields(info),
+            tuple(a.name for a in aliases if a.collection == real),
+            None if shards is None else tuple(Tenant(name, "active", rows) for name, rows in shards),
+            marker=settings.marker_of(info),
+            settings=held,
+            via_alias=t.collection if real != t.collection else None,
+        )
 
     def ranges(self, t: Target, n: int, *, timeout: float | None = None) -> tuple[Range, ...]:
         """By the quantiles of sampled ids: even, however the ids lie. At most one range for each row."""
