@@ -127,66 +127,112 @@ def judge(
     reading: Reading,
     owner: Callable[[str], str | None],
     *,
+    marked: str | None = None,
     allow: bool = False,
 ) -> Verdict:
     """Whether a query by the encoder `live` may be sent.
 
-    `known` is the field's known encoder where it is another one than `live` (compared by fingerprint),
-    `owner` names the encoder that a tag resolves to, or None. Stops with `encoder-mismatch` where the known encoder is
-    not the live one, or under half of the tagged rows are its own while the tags name any encoder at
-    all. `allow` turns the stop into a warning.
+    Stops with `encoder-mismatch` where the field's known encoder is not the live one, or under half of
+    the tagged rows are its own while the tags name any encoder at all.
+
+    Args:
+        known: the field's known encoder, where it is another one than `live`.
+        owner: names the encoder that a tag resolves to; None where it is nobody's.
+        marked: what the collection's marker calls an encoder of another fingerprint than `live`'s.
+        allow: turns the stop into a warning.
     """
+    stop = _another(where, live, known, marked)
     warnings: list[str] = []
-    stop: PlumblineError | None = None
+    if reading.mix is not None:
+        mixed = _Mixed(where, live, reading.mix, {tag: owner(tag) for tag in reading.mix.shares})
+        if stop is None:
+            stop = mixed.stop()
+        if stop is None or allow:
+            warnings += mixed.warnings()
+    elif reading.why:
+        warnings.append(f"{where}: the version mix could not be read: {reading.why}")
+    if stop is not None and allow:
+        return Verdict(None, (f"{where}: mismatch overridden. {stop.message} {_EFFECT}", *warnings))
+    return Verdict(stop, tuple(warnings))
+
+
+def _another(where: str, live: str, known: str | None, marked: str | None) -> PlumblineError | None:
     if known is not None and known != live:
-        stop = PlumblineError(
+        return PlumblineError(
             "encoder-mismatch",
             f"The vectors are known to be made by the encoder `{known}`, the query would be encoded by `{live}`.",
             where=where,
             hint=f"{_EFFECT} Search with --encoder {known}, or override for this query with --allow-mismatch.",
         )
-    mix = reading.mix
-    if mix is not None:
-        owners = {tag: owner(tag) for tag in mix.shares}
-        own = math.fsum(share for tag, share in mix.shares.items() if owners[tag] == live)
-        named = any(name is not None for name in owners.values())
-        foreign = {t: s for t, s in mix.shares.items() if owners[t] not in (None, live)}
-        unknown = {t: s for t, s in mix.shares.items() if owners[t] is None}
-        if stop is None and named and own < OWN - 1e-9:
-            others = sorted({f"`{owners[t]}`" for t in foreign}) or [f"`{t}`" for t in list(unknown)[:SHOWN]]
-            stop = PlumblineError(
-                "encoder-mismatch",
-                f"The query would be encoded by `{live}`, but only {share_text(mix, own, live, owners)} of the tagged"
-                f" rows are its own; the others are by {', '.join(others[:SHOWN])}.",
-                where=where,
-                hint=f"{_EFFECT} {_instead(foreign, owners)}, or override for this query with --allow-mismatch.",
+    if marked is None:
+        return None
+    return PlumblineError(
+        "encoder-mismatch",
+        f"The collection's marker says that the vectors were made by {marked}, which is not what `{live}` is now.",
+        where=where,
+        hint=f"{_EFFECT} Configure the encoder of that fingerprint, rebuild the vectors, or override for this"
+        " query with --allow-mismatch.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Mixed:
+    """A mix seen from the live encoder. `owners`: tag -> encoder, None where it is nobody's."""
+
+    where: str
+    live: str
+    mix: VersionMix
+    owners: Mapping[str, str | None]
+
+    @property
+    def own(self) -> float:
+        return math.fsum(s for tag, s in self.mix.shares.items() if self.owners[tag] == self.live)
+
+    @property
+    def enough(self) -> bool:
+        return self.own >= OWN - 1e-9
+
+    @property
+    def foreign(self) -> dict[str, float]:
+        return {t: s for t, s in self.mix.shares.items() if self.owners[t] not in (None, self.live)}
+
+    @property
+    def unknown(self) -> dict[str, float]:
+        return {t: s for t, s in self.mix.shares.items() if self.owners[t] is None}
+
+    def stop(self) -> PlumblineError | None:
+        if self.enough or all(owner is None for owner in self.owners.values()):
+            return None
+        others = sorted({f"`{self.owners[t]}`" for t in self.foreign}) or [f"`{t}`" for t in self.unknown]
+        return PlumblineError(
+            "encoder-mismatch",
+            f"The query would be encoded by `{self.live}`, but only {_share_text(self.mix, self.own)} of the"
+            f" tagged rows are its own; the others are by {', '.join(others[:SHOWN])}.",
+            where=self.where,
+            hint=f"{_EFFECT} {self._instead()}, or override for this query with --allow-mismatch.",
+        )
+
+    def warnings(self) -> list[str]:
+        out: list[str] = []
+        if self.foreign and self.enough:
+            out.append(
+                f"{self.where}: the collection mixes encoders: {shares_text(self.mix)}. Rows that"
+                f" `{self.live}` did not make are ranked by chance."
             )
-        elif stop is None or allow:
-            if foreign and own >= OWN - 1e-9:
-                warnings.append(
-                    f"{where}: the collection mixes encoders: {shares_text(mix)}. Rows that `{live}` did not"
-                    " make are ranked by chance."
-                )
-            if unknown:
-                warnings.append(
-                    f"{where}: {'the version tags' if len(unknown) > 1 else 'the version tag'}"
-                    f" {shares_text(mix, unknown)} {'resolve' if len(unknown) > 1 else 'resolves'} to no encoder;"
-                    f" whether `{live}` made those rows is not known."
-                )
-    elif reading.why:
-        warnings.append(f"{where}: the version mix could not be read: {reading.why}")
-    if stop is not None and allow:
-        warnings.insert(0, f"{where}: mismatch overridden. {stop.message} {_EFFECT}")
-        stop = None
-    return Verdict(stop, tuple(warnings))
+        if self.unknown:
+            many = len(self.unknown) > 1
+            out.append(
+                f"{self.where}: the version {'tags' if many else 'tag'} {shares_text(self.mix, self.unknown)}"
+                f" {'resolve' if many else 'resolves'} to no encoder; whether `{self.live}` made those rows is"
+                " not known."
+            )
+        return out
 
-
-def share_text(mix: VersionMix, own: float, live: str, owners: Mapping[str, str | None]) -> str:
-    """The own share in words, with its interval where the tags were sampled."""
-    if mix.exact or not mix.tagged:
-        return _percent(own)
-    low, high = clopper_pearson(round(own * mix.tagged), mix.tagged)
-    return f"{_percent(own)} ({_percent(low)} to {_percent(high)}, {mix.rows:,} rows sampled)"
+    def _instead(self) -> str:
+        foreign = self.foreign
+        if not foreign:
+            return "Configure the encoder that made those rows, or give it their tag in `tags`"
+        return f"Search with --encoder {self.owners[max(foreign, key=lambda tag: foreign[tag])]}"
 
 
 def shares_text(mix: VersionMix, only: Mapping[str, float] | None = None) -> str:
@@ -205,11 +251,12 @@ _EFFECT: Final = (
 )
 
 
-def _instead(foreign: Mapping[str, float], owners: Mapping[str, str | None]) -> str:
-    if not foreign:
-        return "Configure the encoder that made those rows, or give it their tag in `tags`"
-    most = max(foreign, key=lambda tag: foreign[tag])
-    return f"Search with --encoder {owners[most]}"
+def _share_text(mix: VersionMix, own: float) -> str:
+    """The own share in words, with its interval where the tags were sampled."""
+    if mix.exact or not mix.tagged:
+        return _percent(own)
+    low, high = clopper_pearson(round(own * mix.tagged), mix.tagged)
+    return f"{_percent(own)} ({_percent(low)} to {_percent(high)}, {mix.rows:,} rows sampled)"
 
 
 def _percent(share: float) -> str:

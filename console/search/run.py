@@ -17,7 +17,8 @@ from console.search.guard import Mixes, mixes_of
 from console.search.likeness import Source
 from console.search.merge import Leg, Merged, merge, passes
 from console.search.request import BLEND, MOST_HITS, Fusion, QueryRequest
-from console.search.side import Shared, SideResult, legs_fused_per_address, search_side
+from console.search.side import legs_fused_per_address, search_side
+from console.search.work import Shared, SideResult
 from console.settings import Address
 
 if TYPE_CHECKING:

@@ -2,94 +2,28 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
 from connectors.errors import PlumblineError, redact
 from connectors.model import ALL, Description, Hit, SearchOptions, Target, VectorField
 from connectors.protocol import Connector
-from console.search.answer import EncoderUsed, Side, Timings
-from console.search.choosing import choose_field, fits, unknown
-from console.search.encoding import Encoding, Vector, early
+from console.search.choosing import choose_field, fits
+from console.search.encoding import Vector, early
 from console.search.fields import RowFields, row_fields
 from console.search.fusion import depth
-from console.search.guard import Mixes, Reading, judge, shares_text
-from console.search.likeness import Source, likeness
+from console.search.likeness import likeness
+from console.search.live import Live
 from console.search.merge import Leg, settle
-from console.search.ownership import known_encoder, marked_otherwise, owner_of, same_encoder
 from console.search.request import MOST_HITS, Part, QueryRequest
+from console.search.work import Shared, SideResult, Work
 from console.settings import Address
-
-if TYPE_CHECKING:
-    from console.encoders import EncoderSpec
-    from console.workspace import Workspace
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Shared:
-    """What the sides of one query have in common."""
-
-    ws: Workspace
-    request: QueryRequest
-    encoding: Encoding
-    mixes: Mixes
-    vector: Vector | None
-    source: Source | None
-    """Where the query's row lives."""
-    fuses: bool
-    """Whether rankings will be fused, so that more than k rows of each leg are needed."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SideResult:
-    side: Side
-    legs: tuple[Leg, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(slots=True, eq=False)
-class _Work:
-    """What is known so far of an address; what a fault leaves behind is still reported."""
-
-    address: Address
-    spent: dict[str, float] = field(default_factory=dict[str, float])
-    warnings: list[str] = field(default_factory=list[str])
-    encoder: EncoderUsed | None = None
-    reading: Reading = field(default_factory=lambda: Reading(None))
-    vector: VectorField | None = None
-
-    @contextmanager
-    def timed(self, name: str) -> Generator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.spend(name, (time.perf_counter() - start) * 1e3)
-
-    def spend(self, name: str, milliseconds: float) -> None:
-        self.spent[name] = self.spent.get(name, 0.0) + milliseconds
-
-    def side(self, exact: bool, error: PlumblineError | None = None) -> Side:
-        return Side(
-            address=self.address,
-            encoder=self.encoder,
-            versions=self.reading.mix,
-            exact=exact,
-            timings=Timings(**self.spent),
-            error=error,
-            vector=self.vector.name if self.vector else None,
-            metric=self.vector.metric if self.vector else None,
-        )
 
 
 def search_side(shared: Shared, address: Address) -> SideResult:
     """The legs of one address. Never raises: whatever goes wrong becomes the side's error."""
-    work = _Work(address)
+    work = Work(address)
     exact = shared.request.exact and shared.request.parts() != ("keyword",)
     try:
         legs = _Searcher(shared, work).legs()
@@ -103,7 +37,7 @@ def search_side(shared: Shared, address: Address) -> SideResult:
 
 
 class _Searcher:
-    def __init__(self, shared: Shared, work: _Work) -> None:
+    def __init__(self, shared: Shared, work: Work) -> None:
         self.shared = shared
         self.request = shared.request
         self.work = work
@@ -150,17 +84,16 @@ class _Searcher:
         found: RowFields,
     ) -> tuple[dict[Part, Vector], bool]:
         """The query's vectors in the order of its parts, and whether its row is one of this collection."""
-        ws, address, parts = self.shared.ws, self.work.address, self.request.parts()
-        shares = self.work.reading.mix.shares if self.work.reading.mix else None
-        known, known_by = known_encoder(ws, address, vector, described, shares)
+        address, parts = self.work.address, self.request.parts()
+        live = Live.of(self.shared, self.work, described, vector)
         queries: dict[Part, Vector] = {}
         own_row = False
         if "text" in parts or "image" in parts:
-            queries.update(self._encoded(vector, described, known, known_by))
+            queries.update(live.encoded())
         elif self.request.encoder is not None and "vector" in parts:
-            self._claimed(vector, described, known)
+            live.claimed()
         else:
-            self._unencoded(known, known_by, vector)
+            live.unencoded()
         if "row" in parts and self.shared.source is not None:
             with self.work.timed("fetch"):
                 row = likeness(
@@ -170,7 +103,7 @@ class _Searcher:
                     target,
                     vector,
                     found,
-                    known,
+                    live.known,
                     self.request.timeout,
                 )
             queries["row"] = row.vector
@@ -182,89 +115,6 @@ class _Searcher:
         for part, query in queries.items():
             fits(query.shape[0], f"The query's {part}", vector, self.where)
         return queries, own_row
-
-    def _encoded(
-        self,
-        vector: VectorField,
-        described: Description,
-        known: EncoderSpec | None,
-        known_by: str | None,
-    ) -> Mapping[Part, Vector]:
-        """Text and image by the live encoder, if the guard lets them pass."""
-        live = known
-        if self.request.encoder is not None:
-            live, known_by = known_encoder(
-                self.shared.ws, self.work.address, vector, described, None, self.request.encoder
-            )
-        if live is None:
-            raise unknown(self.where, self.work.reading, vector)
-        self.work.encoder = EncoderUsed(live.name, live.fingerprint or "", live.dimension, known_by)
-        if live.dimension is not None:
-            fits(live.dimension, f"The encoder `{live.name}`", vector, self.where)
-        if live.fingerprint is not None or not same_encoder(live, known):
-            self._guard(live, known, vector, described, only_known=live.fingerprint is None)
-        encoder, load = self.shared.encoding.load(live)
-        self.work.spend("load", load)
-        loaded = self.shared.ws.encoder_specs().get(live.name, live)
-        self.work.encoder = EncoderUsed(live.name, encoder.fingerprint, encoder.dimension, known_by)
-        fits(encoder.dimension, f"The encoder `{live.name}`", vector, self.where)
-        if live.fingerprint is None:
-            self._guard(loaded, known, vector, described)
-        encoded = self.shared.encoding.encode(live, encoder)
-        self.work.spend("encode", encoded.milliseconds)
-        self.work.warnings += encoded.warnings
-        return encoded.vectors
-
-    def _claimed(self, vector: VectorField, described: Description, known: EncoderSpec | None) -> None:
-        """A bare vector that `--encoder` says the origin of: guarded, though nothing is loaded."""
-        live, known_by = known_encoder(
-            self.shared.ws, self.work.address, vector, described, None, self.request.encoder
-        )
-        if live is not None:
-            self.work.encoder = EncoderUsed(live.name, live.fingerprint or "", live.dimension, known_by)
-            self._guard(live, known, vector, described)
-
-    def _unencoded(self, known: EncoderSpec | None, known_by: str | None, vector: VectorField) -> None:
-        """Rows and vectors need no encoder; the field's own is named where it is known."""
-        if known is not None:
-            self.work.encoder = EncoderUsed(known.name, known.fingerprint or "", vector.dimension, known_by)
-        mix = self.work.reading.mix
-        if mix is not None and len(mix.shares) > 1:
-            self.work.warnings.append(
-                f"{self.where}: the collection mixes versions: {shares_text(mix)}. Vectors of different"
-                " encoders can't be compared."
-            )
-
-    def _guard(
-        self,
-        live: EncoderSpec,
-        known: EncoderSpec | None,
-        vector: VectorField,
-        described: Description,
-        *,
-        only_known: bool = False,
-    ) -> None:
-        allow = self.request.allow_mismatch
-        other = known.name if known is not None and not same_encoder(live, known) else None
-        marked = marked_otherwise(described.marker, vector.name, live)
-        if other is None and known is None:
-            other, marked = marked, None
-        verdict = judge(
-            self.where,
-            live.name,
-            other,
-            Reading(None) if only_known else self.work.reading,
-            owner_of(live, self.shared.ws.encoder_specs()),
-            allow=allow,
-        )
-        fresh = [w for w in verdict.warnings if w not in self.work.warnings]
-        self.work.warnings += fresh
-        if marked is not None and not only_known:
-            self.work.warnings.append(
-                f"{self.where}: the collection's marker names the encoder {marked}, not `{live.name}`."
-            )
-        if verdict.stop is not None:
-            raise verdict.stop
 
     def _near(
         self,
