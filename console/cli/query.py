@@ -27,8 +27,6 @@ def query(args: Namespace, context: Context) -> int:
     asked = request(args)
     answer = run(context.workspace, asked)
     data = answer.to_json()
-    if answer.error is None:
-        data.pop("error", None)
     for warning in answer.warnings if context.out.json else ():
         context.out.note(f"Warning: {warning}")
     context.out.show(data, lambda: _lines(answer))
