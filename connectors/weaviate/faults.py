@@ -73,7 +73,14 @@ _SAYS: Final[tuple[tuple[str, Code, str], ...]] = (
 _RULES: Final[tuple[tuple[re.Pattern[str], Code, str], ...]] = tuple(
     (re.compile(pattern, re.IGNORECASE), code, hint) for pattern, code, hint in _SAYS
 )
-_NOT_GRPC: Final = ("http1", "http/1", "http2 preface", "settings frame", "timeout occurred: fd shutdown")
+_NOT_GRPC: Final = (
+    "http1",
+    "http/1",
+    "http2 preface",
+    "settings frame",
+    "failed parsing http/2",
+    "timeout occurred: fd shutdown",
+)
 _STATUS_IN_HTTP2: Final = re.compile(r"http2 header with status: (\d{3})")
 
 

@@ -84,7 +84,8 @@ class Reading(About):
     ) -> Iterator[Batch]:
         dimensions: dict[str, int | None] = dict.fromkeys(fields)
         for part in opened.parts:
-            request = wire.listing(opened.schema, part, _FIRST_PAGE, fields, payload)
+            first = _FIRST_PAGE if payload == ALL else 4 * _FIRST_PAGE
+            request = wire.listing(opened.schema, part, first, fields, payload)
             for results in self._pages(opened, part, request, over, page_bytes, timeout):
                 yield self._batch(opened, results, fields, payload, part, dimensions, timeout)
 
@@ -129,9 +130,9 @@ class Reading(About):
         future: Any = None
         try:
             while True:
-                future = future or self._transport.begin("Search", request, timeout=timeout)
+                future = future or self._transport.begin(request, timeout=timeout)
                 try:
-                    reply = self._transport.finish(future, "Search", request, timeout=timeout, where=where)
+                    raw = self._transport.finish(future, request, timeout=timeout, where=where)
                 except PlumblineError as fault:
                     future = None
                     if not _too_large(fault) or request.limit <= 1:
@@ -139,15 +140,15 @@ class Reading(About):
                     request.limit = max(1, request.limit // 8)
                     continue
                 future = None
-                results = cast("Sequence[Any]", reply.results)
+                results = wire.results_of(raw)
                 last = len(results) < request.limit
                 if stop is not None and results and results[-1].metadata.id >= stop:
                     results = [r for r in results if r.metadata.id < stop]
                     last = True
                 if not last:
                     request.after = results[-1].metadata.id
-                    request.limit = _next_limit(request.limit, len(results), reply.ByteSize(), page_bytes)
-                    future = self._transport.begin("Search", request, timeout=timeout)
+                    request.limit = _next_limit(request.limit, len(results), len(raw), page_bytes)
+                    future = self._transport.begin(request, timeout=timeout)
                 if results:
                     yield results
                 if last:

@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 LARGEST_MESSAGE: Final = 104_858_000
 GRPC_PORT: Final = 50051
+_RAW: Final = "raw search"
 _RETRIED: Final = frozenset({"unreachable", "busy", "quota"})
 _MANAGED: Final = (".weaviate.cloud", ".weaviate.network", ".semi.technology")
 _CHANNEL: Final[list[tuple[str, Any]]] = [
@@ -139,20 +140,20 @@ class Transport:
 
         return self._within(ask, timeout, retry, patient)
 
-    def begin(self, name: str, request: Any, *, timeout: float | None = None) -> Any:
-        """A gRPC future: `finish` it, or `cancel` it."""
-        return self._method(name).future(request, timeout=timeout or self.timeout, metadata=self._metadata)
+    def begin(self, request: Any, *, timeout: float | None = None) -> Any:
+        """A search on its way: `finish` it, or `cancel` it."""
+        return self._method(_RAW).future(request, timeout=timeout or self.timeout, metadata=self._metadata)
 
-    def finish(self, future: Any, name: str, request: Any, *, timeout: float | None, where: str) -> Any:
-        """The reply of a `begin`; asked again, patiently, where the first answer was worth a retry."""
+    def finish(self, future: Any, request: Any, *, timeout: float | None, where: str) -> bytes:
+        """The bytes of its reply; asked again, patiently, where the first answer was worth a retry."""
         left = timeout or self.timeout
         try:
-            reply = future.result()
+            reply: bytes = future.result()
         except grpc.RpcError as fault:
             known = self._explained(fault, left, where)
             if known.code not in _RETRIED:
                 raise known from None
-            return self.call(name, request, timeout=timeout, where=where, patient=True)
+            return self.call(_RAW, request, timeout=timeout, where=where, patient=True)
         except grpc.FutureCancelledError:
             raise PlumblineError("internal", "The connection was closed.", where=where) from None
         self._answered = True
@@ -238,7 +239,12 @@ class Transport:
                     self._channel = grpc.secure_channel(self.endpoint, credentials, options=_CHANNEL)
                 else:
                     self._channel = grpc.insecure_channel(self.endpoint, options=_CHANNEL)
-            if name not in self._calls:
+            if name == _RAW and name not in self._calls:
+                self._calls[name] = self._channel.unary_unary(
+                    "/weaviate.v1.Weaviate/Search",
+                    request_serializer=stubs.search_get.SearchRequest.SerializeToString,
+                )
+            elif name not in self._calls:
                 self._calls[name] = getattr(stubs.stub(self._channel), name)
             return self._calls[name]
 

@@ -89,18 +89,19 @@ def matrix(parts: Sequence[bytes], dimension: int | None = None) -> Vectors:
     return Vectors(held, present)
 
 
+def results_of(raw: bytes) -> Sequence[SearchResult]:
+    """The rows in the bytes of a reply."""
+    return stubs.search_get.SearchReply.FromString(raw).results
+
+
 def vector_parts(results: Sequence[SearchResult], name: str) -> list[bytes]:
-    """One dense vector's bytes per row."""
+    """One vector's bytes per row, b"" where the row has none."""
     if not name:
         return [r.metadata.vector_bytes for r in results]
-    found: list[bytes] = []
-    for result in results:
-        part = b""
-        for vector in result.metadata.vectors:
-            if vector.name == name:
-                part = vector.vector_bytes
-        found.append(part)
-    return found
+    held = [r.metadata.vectors for r in results]
+    if all(len(vectors) == 1 and vectors[0].name == name for vectors in held):
+        return [vectors[0].vector_bytes for vectors in held]
+    return [next((v.vector_bytes for v in vectors if v.name == name), b"") for vectors in held]
 
 
 def dimension_of(result: SearchResult, name: str, is_multi: bool) -> int | None:
