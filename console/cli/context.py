@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import threading
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from connectors.errors import PlumblineError
 from console import egress
 from console.cli.output import Out
 
 if TYPE_CHECKING:
     from console.settings import Settings
     from console.workspace import Workspace
+
+
+PATIENCE: Final = 2.0
+"""Seconds that closing may take."""
 
 
 class Context:
@@ -66,11 +70,16 @@ class Context:
         return (*mine, *held, *read)
 
     def close(self) -> None:
+        """Close what is open, waiting a moment only: a client that hangs does not hold the command."""
         if self._workspace is None:
             return
+        closing = threading.Thread(target=self._close, args=(self._workspace,), name="close", daemon=True)
+        self._workspace = None
+        closing.start()
+        closing.join(PATIENCE)
+
+    def _close(self, workspace: Workspace) -> None:
         try:
-            self._workspace.close()
-        except PlumblineError as fault:
-            self.out.detail(str(fault))
+            workspace.close()
         except Exception as fault:
-            self.out.detail(f"{type(fault).__name__} on closing")
+            self.out.detail(f"On closing: {type(fault).__name__}")

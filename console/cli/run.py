@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NoReturn
 
 from connectors.errors import PlumblineError, redact
 from console import egress
@@ -45,7 +46,11 @@ _EXTRAS: Final = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; never raises, never exits."""
+    """Run one command and return its exit code; never raises.
+
+    Interrupted as a program (`argv` None), it ends the process itself: a thread that waits for a server that
+    does not answer would hold it for as long as that server's timeout.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     out = Out(parser.wanted_format(words), "--quiet" in words, "--verbose" in words)
     context = Context(out)
@@ -61,9 +66,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         output.mute()
         _say(f"plumbline: standard output can't be written ({fault.strerror}).")
         code = COULD_NOT
-    finally:
-        context.close()
+    if code == INTERRUPTED and argv is None:
+        _leave(code)
+    context.close()
     return code
+
+
+def _leave(code: int) -> NoReturn:
+    with contextlib.suppress(Gone, OSError):
+        output.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _guarded(words: list[str], context: Context) -> int:

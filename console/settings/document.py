@@ -19,9 +19,9 @@ _PLACE: Final = re.compile(r"\(at (line \d+, column \d+|end of document)\)\Z")
 _STATEMENT_LINES: Final = 500
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Document:
-    """A file that was read. `shown` is its name in messages."""
+    """A file that was read. `shown` is its name in messages. Without a repr: it may hold secrets."""
 
     path: Path
     shown: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Mapping
@@ -92,7 +93,7 @@ def fingerprint(
     secrets: str | None = None,
     environ: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-) -> tuple[object, ...]:
+) -> str:
     """Changes whenever the settings may have: the files' times and sizes, the variables, the demo."""
     environ = os.environ if environ is None else environ
     cwd = cwd or Path.cwd()
@@ -101,7 +102,8 @@ def fingerprint(
     places += [cwd / secrets] if secrets else [cwd / SECRETS[0], *(home / name for name in SECRETS)]
     places.append(demo_mark(home))
     variables = tuple(sorted((k, v) for k, v in environ.items() if k.startswith("PLUMBLINE_")))
-    return (variables, *(_stamp(place) for place in places))
+    seen = (variables, *(_stamp(place) for place in places))
+    return hashlib.sha256(repr(seen).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

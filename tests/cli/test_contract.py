@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -394,3 +395,25 @@ def test_the_house_is_found_from_a_foreign_folder(shell: Shell) -> None:
     ran = shell("settings", "--format", "json")
     assert ran.code == 0, ran.err
     assert HOUSE.is_dir()
+
+
+@pytest.mark.parametrize("kind", ["qdrant", "weaviate"])
+@pytest.mark.parametrize("words", [["connections"], ["query", "m/x", "m/y", "--id", "1"]])
+def test_an_interrupt_does_not_wait_for_a_server_that_is_silent(
+    shell: Shell, kind: str, words: list[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        shell.secret(
+            f'[connections.m]\nkind = "{kind}"\nurl = "http://127.0.0.1:{port}"\ngrpc_port = {port}\ntimeout = 60\n'
+        )
+        process = shell.start(*words)
+        silent.settimeout(60)
+        held, _ = silent.accept()
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        held.close()
+    assert process.returncode == 130
+    assert err == b"Interrupted.\n"
+    assert time.monotonic() - began < 20

@@ -22,6 +22,11 @@ def refused(desk: Desk, environ: dict[str, str] | None = None) -> PlumblineError
     )
     assert SECRET not in told
     assert caught.value.__cause__ is None
+    frame = caught.tb
+    while frame is not None:
+        own = {k: v for k, v in frame.tb_frame.f_locals.items() if type(v).__module__.startswith("console")}
+        assert SECRET not in repr(own)
+        frame = frame.tb_next
     return caught.value
 
 

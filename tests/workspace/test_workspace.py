@@ -405,5 +405,5 @@ def test_no_repr_of_a_workspace_holds_a_secret(bench: Bench, monkeypatch: pytest
     monkeypatch.setenv("PLUMBLINE_CONNECTIONS__A__API_KEY", "s3cr3t-value")
     with bench.workspace() as ws:
         ws.connector("a")
-        assert "s3cr3t" not in repr(ws) + repr(ws.settings) + repr(vars(ws)["_open"])
+        assert "s3cr3t" not in repr(ws) + repr(ws.settings) + repr(vars(ws))
         assert isinstance(ws.settings, Settings)
