@@ -16,7 +16,7 @@ from connectors.model import Row, Target
 from console.search import QueryAnswer, QueryRequest, RowPart, run, uploads
 from console.search.links import from_url
 from console.settings import Address, CollectionSettings
-from tests.search.conftest import PHRASES, SPECS, Bench, ToyWorkspace, captions, row_id
+from tests.search.conftest import PAYLOAD, PHRASES, SPECS, Bench, ToyWorkspace, captions, row_id
 from tests.search.toys import Toy
 
 PHRASE = "big red circle"
@@ -510,3 +510,11 @@ def test_settings_name_the_fields(bench: Bench) -> None:
     assert (hit.version, hit.modality, hit.caption) == ("toy-b", "drawn", "drawn")
     assert answer.sides[0].versions is not None
     assert answer.sides[0].versions.shares == {"toy-b": 1.0}
+
+
+def test_huge_payloads_break_no_fusion(bench: Bench) -> None:
+    where = bench.collection(extra={"blob": "x" * 400_000}, phrases=PHRASES * 3, payload=PAYLOAD[:3])
+    answer = bench.ask(where, text=PHRASE, k=10, fuse="rrf")
+    assert answer.error is None
+    assert len(answer.hits) == 10
+    assert all(len(h.payload["blob"]) == 400_000 for h in answer.hits)
