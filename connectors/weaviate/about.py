@@ -20,14 +20,16 @@ from connectors.model import (
     Tenant,
     VectorField,
 )
-from connectors.weaviate.core import TESTED, Core, Opened
+from connectors.weaviate import stubs
+from connectors.weaviate.core import TESTED, Opened
+from connectors.weaviate.dimensions import Dimensions
 from connectors.weaviate.schema import Schema
 
 _COUNTED_TENANTS: Final = 1000
 """Up to so many active tenants a list of collections counts one by one."""
 
 
-class About(Core):
+class About(Dimensions):
     """Reading that touches no row's content."""
 
     def server(self, *, timeout: float | None = None) -> ServerInfo:
@@ -53,8 +55,6 @@ class About(Core):
 
     def _probe_grpc(self, timeout: float | None) -> None:
         """Raises where gRPC does not answer as Weaviate's: any refusal of an unknown collection will do."""
-        from connectors.weaviate import stubs
-
         request = stubs.aggregate.AggregateRequest(collection="PlumblineProbe", objects_count=True)
         try:
             self._transport.call("Aggregate", request, timeout=min(timeout or self.spec.timeout, 5.0))
@@ -72,12 +72,10 @@ class About(Core):
             ),
             key=lambda s: s.name,
         )
-        names: dict[str, list[str]] = {}
-        for alias in self.aliases(timeout=timeout):
-            names.setdefault(alias.collection, []).append(alias.name)
+        names = self._readable_aliases(timeout)
 
         def summary(schema: Schema) -> CollectionSummary:
-            aliases = tuple(names.get(schema.name, ()))
+            aliases = names.get(schema.name, ())
             try:
                 parts: tuple[str | None, ...] = (None,)
                 if schema.has_tenants:
@@ -109,13 +107,12 @@ class About(Core):
             rows = sum(counts.get(str(part)) or 0 for part in opened.parts)
         else:
             rows = self._rows(opened, timeout)
-        aliases = tuple(a.name for a in self.aliases(timeout=timeout) if a.collection == schema.name)
         return Description(
             Target(schema.name, t.tenant),
             rows,
             self._with_dimensions(opened, timeout) if rows else schema.vectors,
             schema.payload,
-            aliases,
+            self._aliases_of(schema.name, timeout),
             tenants,
             tuple(schema.references),
             schema.marker,

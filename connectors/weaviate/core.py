@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote
 
-import numpy as np
-
 from connectors.errors import PlumblineError, unsupported
 from connectors.model import Alias, ConnectionSpec, Range, Target, Tenant
-from connectors.weaviate import stubs, wire
+from connectors.weaviate import stubs
 from connectors.weaviate.schema import Schema
 from connectors.weaviate.transport import Transport
 
@@ -29,8 +27,6 @@ TESTED: Final[Version] = (1, 39, 0)
 MOST_ROWS: Final = 10_000
 """QUERY_MAXIMUM_RESULTS as servers ship it: the most that one answer holds."""
 _WORKERS: Final = 12
-_LOOKED_PARTS: Final = 8
-_LOOKED_ROWS: Final = 20_000
 _VERSION_KEPT: Final = 30.0
 
 _STATES: Final = {
@@ -220,6 +216,22 @@ class Core:
         listed = cast("list[dict[str, Any]]", cast("dict[str, Any]", held or {}).get("aliases") or [])
         return tuple(sorted((Alias(str(a["alias"]), str(a["class"])) for a in listed), key=lambda a: a.name))
 
+    def _aliases_of(self, collection: str, timeout: float | None) -> tuple[str, ...]:
+        return self._readable_aliases(timeout).get(collection, ())
+
+    def _readable_aliases(self, timeout: float | None) -> Mapping[str, tuple[str, ...]]:
+        """Collection -> its aliases; none where the key may not read them."""
+        found: dict[str, tuple[str, ...]] = {}
+        try:
+            listed = self.aliases(timeout=timeout)
+        except PlumblineError as fault:
+            if fault.code not in ("unauthorised", "not-found"):
+                raise
+            return {}
+        for alias in listed:
+            found[alias.collection] = (*found.get(alias.collection, ()), alias.name)
+        return found
+
     # Small reads
 
     def _aggregate(
@@ -249,44 +261,6 @@ class Core:
             "Search", request, timeout=timeout, where=self._place(opened, part), patient=patient
         )
         return cast("Sequence[Any]", reply.results)
-
-    def _dimension(self, opened: Opened, name: str, timeout: float | None = None) -> int | None:
-        """The dimension of a vector field, None while it holds no vector.
-
-        Read from rows. Where the first ones lack it: from what the index says of a query of dimension 1,
-        and as a quantized index says nothing, from up to 20,000 more rows, which are small without it.
-        """
-        field = opened.schema.vector(name)
-        for part in opened.parts[:_LOOKED_PARTS]:
-            after, limit, seen = "", 10, 0
-            while seen < _LOOKED_ROWS:
-                request = wire.listing(opened.schema, part, limit, [name], after=after)
-                results = self._search(request, opened, part, timeout)
-                for result in results:
-                    found = wire.dimension_of(result, name, field.kind == "multi")
-                    if found:
-                        return found
-                if len(results) < limit:
-                    break
-                if not seen and field.kind == "dense":
-                    asked = self._dimension_of_index(opened, part, name, timeout)
-                    if asked is not None:
-                        return asked
-                seen += len(results)
-                after, limit = results[-1].metadata.id, 1000
-        return None
-
-    def _dimension_of_index(
-        self, opened: Opened, part: str | None, name: str, timeout: float | None
-    ) -> int | None:
-        request = wire.listing(opened.schema, part, 1, [name])
-        near(request, name, np.ones(1, np.float32).tobytes())
-        try:
-            results = self._search(request, opened, part, timeout)
-        except PlumblineError as fault:
-            found = re.search(r"(\d+) vs (\d+): vector lengths", fault.message)
-            return max(int(found[1]), int(found[2])) if found is not None else None
-        return wire.dimension_of(results[0], name, False) if results else None
 
     # Ways of speaking
 
@@ -324,14 +298,3 @@ def parse_version(text: str) -> Version:
 
 def _state(text: object) -> Any:
     return "active" if text in (None, "") else _STATES.get(str(text).upper(), "other")
-
-
-def near(request: wire.SearchRequest, name: str, vector: bytes) -> None:
-    """Make a request one for the neighbours of a dense float32 vector."""
-    request.near_vector.SetInParent()
-    if name:
-        request.near_vector.targets.target_vectors.append(name)
-        held = request.near_vector.vectors.add(name=name, vector_bytes=vector)
-        held.type = stubs.base.Vectors.VECTOR_TYPE_SINGLE_FP32
-    else:
-        request.near_vector.vector_bytes = vector

@@ -23,9 +23,12 @@ from connectors.model import (
     Target,
 )
 from connectors.weaviate import stubs, wire
-from connectors.weaviate.core import MOST_ROWS, Opened, near
-from connectors.weaviate.filters import Filters, both, id_filter, to_server
-from connectors.weaviate.reading import PayloadChoice, Reading
+from connectors.weaviate.atoms import Filters, both, id_filter
+from connectors.weaviate.core import MOST_ROWS, Opened
+from connectors.weaviate.dimensions import near
+from connectors.weaviate.exporting import Exporting
+from connectors.weaviate.filters import to_server
+from connectors.weaviate.reading import PayloadChoice
 from connectors.weaviate.schema import SCALARS
 
 _NOT_SINCE: Final = (1, 33, 0)
@@ -34,7 +37,7 @@ _GROUPS: Final = 10_000
 Prepare = Callable[[wire.SearchRequest], None]
 
 
-class Searching(Reading):
+class Searching(Exporting):
     """Everything that a filter narrows."""
 
     def _translate(self, opened: Opened, where: Filter | None, timeout: float | None) -> Translated[Filters]:

@@ -26,7 +26,7 @@ from connectors.filters import (
 )
 from connectors.model import Row, Target, VectorField
 from connectors.weaviate.adapter import WeaviateConnector
-from connectors.weaviate.filters import has_tokens
+from connectors.weaviate.atoms import has_tokens
 from tests.connectors.weaviate_kit import ask, raw_collection, uid, vector
 from tests.weaviate_server import WeaviateServer
 

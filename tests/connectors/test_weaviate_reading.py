@@ -138,9 +138,9 @@ def test_a_large_sample_by_position_is_distinct_and_as_likely_for_every_row(
     wv: WeaviateConnector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Counts over 40 seeds of 60 rows each scatter no more than the documented bias allows."""
-    from connectors.weaviate import reading
+    from connectors.weaviate import sampling
 
-    monkeypatch.setattr(reading, "_EVENLY", 100)
+    monkeypatch.setattr(sampling, "_EVENLY", 100)
     for shape in ("random", "counted"):
         ids = SHAPES[shape]
         with collection(wv, "ByPosition", N, vectors=(VectorField("clip", index={"type": "flat"}),)) as t:
