@@ -27,7 +27,7 @@ def find(types: dict[str, str], modality: str) -> None:
     if state.get("q.as_json") or (modality not in types and held is None):
         return
     state["q.find"] = shown
-    st.segmented_control("Find", list(FIND), key="q.find", on_change=_found, args=(modality,))
+    st.selectbox("Find", list(FIND), key="q.find", on_change=_found, args=(modality,), width=140)
 
 
 def narrow(modality: str, value: str | None) -> None:
@@ -109,14 +109,14 @@ def _rows(rows: list[dict[str, str]], types: dict[str, str]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.button("Add a condition", key="q.add", on_click=_add)
         if len(rows) > 1:
-            state["q.join"] = st.segmented_control(
+            state["q.join"] = st.selectbox(
                 "Holds where",
                 list(_JOINS),
-                default=state.get("q.join", "all"),
+                index=list(_JOINS).index(state.get("q.join", "all")),
                 format_func=_JOINS.__getitem__,
                 key=f"q.joins.{turn}",
-                required=True,
                 label_visibility="collapsed",
+                width=140,
             )
     if not types:
         st.caption("The server lists no payload field; type a name.")

@@ -152,15 +152,9 @@ def _more() -> None:
     state = st.session_state
     st.selectbox("Several collections or parts", list(FUSIONS), key="q.fuse")
     st.text_input("Weights of the fusion", key="q.weights", placeholder="text .6, picture .4")
-    st.pills("Look by", list(LEGS), key="q.legs", selection_mode="multi")
-    st.slider(
-        "Share of the words, with a picture",
-        0,
-        100,
-        key="q.blend",
-        format="%d%%",
-        disabled=not (state.get("q.image") and state.get("q.text")),
-    )
+    st.multiselect("Look by", list(LEGS), key="q.legs")
+    if state.get("q.image") and state.get("q.text"):
+        st.slider("Share of the words, beside the picture", 0, 100, key="q.blend", format="%d%%")
     st.text_input(
         "Cutoff", key="q.cutoff", placeholder="none", help="Keeps similarity at least, distance at most this."
     )

@@ -127,7 +127,8 @@ def request_of(state: State, types: dict[str, str]) -> QueryRequest:
 def _read(state: State, types: dict[str, str]) -> QueryRequest:
     text = str(state.get("q.text") or "")
     row = str(state.get("q.row") or "").strip()
-    percent, blend = int(state.get("q.blend", round(BLEND * 100))), float(state.get("query.blend", BLEND))
+    blend = float(state.get("query.blend", BLEND))
+    percent = int(state.get("q.blend", round(blend * 100)))
     return QueryRequest(
         addresses=tuple(parse_address(a) for a in state.get("q.addresses", ())),
         text=text if text.strip() else None,
