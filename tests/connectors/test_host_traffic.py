@@ -18,7 +18,7 @@ import pytest
 from qdrant_client import models
 
 from connectors.qdrant import host
-from connectors.qdrant.host import shard as shards
+from connectors.qdrant.host import upkeep
 from connectors.qdrant.host.protos import pb
 from tests.connectors.test_host_life import HOUSE, client, everything, make, put, until
 from tests.doubles import Double, double
@@ -163,7 +163,7 @@ def test_health_is_answered_while_20000_rows_are_written_and_indexed(root: Path)
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Double]:
     """A double whose writes settle at once. `tend` is called by the test, where the host has its ticks."""
-    monkeypatch.setattr(shards, "QUIET", -1.0)
+    monkeypatch.setattr(upkeep, "QUIET", -1.0)
     with double(tmp_path / "quick") as server:
         yield server
 

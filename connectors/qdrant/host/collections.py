@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors.qdrant.host import payload_index, schema
+from connectors.qdrant.host import changes, payload_index
 from connectors.qdrant.host.protos import pb
 from connectors.qdrant.host.store import Store
 
@@ -52,7 +52,7 @@ class Collections:
         with shard.lock:
             changed = pb.CollectionConfig()
             changed.CopyFrom(shard.config)
-            rebuild = schema.update(changed, request)
+            rebuild = changes.update(changed, request)
             shard.reconfigure(changed, rebuild)
         return pb.CollectionOperationResponse(result=True)
 

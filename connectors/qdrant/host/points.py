@@ -1,4 +1,4 @@
-"""The service `qdrant.Points`: writes and plain reads. Searches are in `queries`."""
+"""The service `qdrant.Points`: its writes. Reading is in `reads`, searching in `queries`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import qdrant_edge as edge
 
-from connectors.qdrant.host import filters, payload_index, queries, schema, vectors
+from connectors.qdrant.host import changes, filters, payload_index, schema, vectors
 from connectors.qdrant.host.protos import pb
-from connectors.qdrant.host.refused import invalid, wrong
+from connectors.qdrant.host.reads import Reads
+from connectors.qdrant.host.refused import invalid
 from connectors.qdrant.host.shard import Shard
 from connectors.qdrant.host.store import Store
 from connectors.qdrant.host.values import from_fields, point_id
@@ -22,12 +23,11 @@ _MODES: Final[tuple[Any, ...]] = (
 )
 _ROWS_AT_ONCE: Final = 2_000
 _BYTES_AT_ONCE: Final = 4 * 1024 * 1024
-_DEFAULT_LIMIT: Final = 10
 
 Op = edge.UpdateOperation
 
 
-class Points(queries.Queries):
+class Points(Reads):
     """One method per method of the service; each takes the request and returns the answer."""
 
     def __init__(self, store: Store) -> None:
@@ -188,7 +188,7 @@ class Points(queries.Queries):
         with shard.writing():
             changed = pb.CollectionConfig()
             changed.CopyFrom(shard.config)
-            if schema.add_vector(changed, request):
+            if changes.add_vector(changed, request):
                 shard.write(_creation(request))
                 shard.reconfigure(changed)
         return _done()
@@ -198,74 +198,10 @@ class Points(queries.Queries):
         with shard.writing():
             changed = pb.CollectionConfig()
             changed.CopyFrom(shard.config)
-            if schema.remove_vector(changed, request.vector_name):
+            if changes.remove_vector(changed, request.vector_name):
                 shard.write(Op.delete_vector_name(request.vector_name))
                 shard.reconfigure(changed)
         return _done()
-
-    # Plain reads
-
-    def Get(self, request: Any) -> Any:
-        shard = self._store.asked(request)
-        ids = [point_id(i) for i in request.ids]
-        payload, wanted = _payload(request), _vectors(request, shard)
-        answer = pb.GetResponse()
-        for record in shard.read(lambda e: e.retrieve(ids, payload, wanted)):
-            queries.put_record(answer.result.add(), record)
-        return answer
-
-    def Scroll(self, request: Any) -> Any:
-        shard = self._store.asked(request)
-        limit = request.limit if request.HasField("limit") else _DEFAULT_LIMIT
-        if limit == 0:
-            raise invalid("Validation error in body: [limit: value 0 invalid, must be 1 or larger]")
-        order = queries.order_by(request.order_by) if request.HasField("order_by") else None
-        if order is not None and request.HasField("offset"):
-            raise wrong(
-                "Cannot use an `offset` when using `order_by`. The alternative for paging is to use `order_by.start_from` and a filter to exclude the IDs that you've already seen for the `order_by.start_from` value"
-            )
-        asked = edge.ScrollRequest(
-            offset=point_id(request.offset) if request.HasField("offset") else None,
-            limit=limit,
-            filter=filters.field(request, "filter"),
-            with_payload=_payload(request),
-            with_vector=_vectors(request, shard),
-            order_by=order,
-        )
-        records, following = shard.read(lambda e: e.scroll(asked))
-        answer = pb.ScrollResponse()
-        for record in records:
-            queries.put_record(answer.result.add(), record)
-        if following is not None and order is None:
-            queries.put_id(answer.next_page_offset, following)
-        return answer
-
-    def Count(self, request: Any) -> Any:
-        shard = self._store.asked(request)
-        exact = request.exact if request.HasField("exact") else True
-        return pb.CountResponse(
-            result=pb.CountResult(count=shard.count(filters.field(request, "filter"), exact))
-        )
-
-    def Facet(self, request: Any) -> Any:
-        shard = self._store.asked(request)
-        asked = edge.FacetRequest(
-            request.key,
-            request.limit if request.HasField("limit") else _DEFAULT_LIMIT,
-            request.exact,
-            filters.field(request, "filter"),
-        )
-        answer = pb.FacetResponse()
-        for hit in shard.read(lambda e: e.facet(asked)).hits:
-            into = answer.hits.add()
-            into.count = hit.count
-            if isinstance(hit.value, bool):
-                into.value.bool_value = hit.value
-            elif isinstance(hit.value, int):
-                into.value.integer_value = hit.value
-            else:
-                into.value.string_value = str(hit.value)
-        return answer
 
 
 def _done() -> Any:
@@ -306,17 +242,8 @@ def _selected(selector: Any) -> tuple[list[Any] | None, Any]:
             raise invalid("points_selector is expected")
 
 
-def _payload(request: Any) -> Any:
-    """Scroll and Get give whole payloads unless told otherwise, as the server does over gRPC."""
-    return queries.payload_choice(request, default=request.DESCRIPTOR.name == "ScrollPoints" or None)
-
-
-def _vectors(request: Any, shard: Shard) -> Any:
-    return queries.vectors_choice(request, shard.specs)
-
-
 def _creation(request: Any) -> Any:
-    """The engine's operation for a `CreateVectorName`, whose settings `schema.add_vector` has checked."""
+    """The engine's operation for a `CreateVectorName`, whose settings `changes.add_vector` has checked."""
     name = request.vector_name
     if request.WhichOneof("vector_config") == "sparse_config":
         sparse = request.sparse_config

@@ -70,7 +70,7 @@ def _serve(root: Path, idle_seconds: float, tell: Any) -> int:
     tell(**endpoint)
     try:
         while not stop.wait(TICK):
-            if idle_seconds and service.idle > idle_seconds:
+            if idle_seconds and service.idle > idle_seconds and not store.building:
                 break
             store.tend()
     finally:

@@ -201,6 +201,11 @@ class Store:
             except BaseException as fault:
                 sys.stderr.write(f"tending {shard.name!r}: {fault}\n")
 
+    @property
+    def building(self) -> bool:
+        """Whether an index is being built: the host does not end under it."""
+        return any(shard.at_work for shard in self.shards())
+
     def close(self) -> None:
         """Close every collection cleanly; one that can't be does not keep the others from it."""
         for shard in self.shards():
