@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import signal
 import sys
+import threading
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Final, NoReturn
 
 from connectors.errors import PlumblineError, redact
@@ -31,6 +34,11 @@ _ROOMS: Final = {
     "query": "query",
     "settings": "configured",
 }
+_LOOKING: Final = frozenset({"connections", "collections", "describe", "encoder", "query", "settings"})
+"""Commands that leave nothing half done when they are interrupted."""
+PATIENCE: Final = 1.5
+"""Seconds that such a command may take to end after an interrupt."""
+
 _EXTRAS: Final = {
     "streamlit": "console",
     "plotly": "console",
@@ -54,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     out = Out(parser.wanted_format(words), "--quiet" in words, "--verbose" in words)
     context = Context(out)
+    if argv is None and parser.command_of(words) in _LOOKING:
+        signal.signal(signal.SIGINT, _interrupted)
     try:
         code = _guarded(words, context)
         output.flush()
@@ -70,6 +80,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         _leave(code)
     context.close()
     return code
+
+
+def _interrupted(_number: int, _frame: FrameType | None) -> None:
+    """A library may wait for its threads before it lets an interrupt through: for a moment, not for long."""
+
+    def late() -> None:
+        _say("Interrupted.")
+        _leave(INTERRUPTED)
+
+    end = threading.Timer(PATIENCE, late)
+    end.daemon = True
+    end.start()
+    raise KeyboardInterrupt
 
 
 def _leave(code: int) -> NoReturn:
