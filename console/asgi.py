@@ -9,7 +9,7 @@ import errno
 import gc
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ PORT = 8501
 
 
 @asynccontextmanager
-async def lifespan(_app: st.App) -> AsyncIterator[dict[str, Any] | None]:
+async def lifespan(_app: st.App) -> AsyncGenerator[dict[str, Any] | None]:
     """What is imported by now never becomes garbage: full collections pass over it."""
     gc.collect()
     gc.freeze()
