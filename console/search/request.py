@@ -135,6 +135,10 @@ class QueryRequest:
             )
         if "keyword" in parts and self.text is None:
             raise usage("The keyword leg needs a text.", "--leg", "Add --text.")
+        if "vector" not in self.legs and (self.image, self.row, self.vector) != (None, None, None):
+            raise usage(
+                "Image, row and vector are looked for by the vector leg.", "--leg", "Add --leg vector."
+            )
         if "vector" in self.legs and parts == ("keyword",):
             raise usage(
                 "The vector leg has nothing to look for.", "--leg", "Give --text, or --leg keyword alone."

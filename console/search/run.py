@@ -60,6 +60,8 @@ def run(
         groups = [legs] if request.fuse else [[g for g in legs if g.address == a] for a in request.addresses]
         hits = [hit for group in groups for hit in _fused(group, fusion, request, warnings)]
         warnings += _about_fusion(request, results, fusion)
+    if request.blend != BLEND and not early(request):
+        warnings.append("--blend has no effect here: it mixes a text with an image where nothing is fused.")
     warnings += _about_nothing(request, results, hits)
     return QueryAnswer(
         request=request,
@@ -153,8 +155,6 @@ def _about_fusion(request: QueryRequest, results: Sequence[SideResult], how: Fus
         out.append(
             f"The legs of one address ({parts}) were fused by reciprocal rank; --fuse weighted or rrf says so."
         )
-    if request.blend != BLEND and not early(request):
-        out.append("--blend has no effect where rankings are fused: use --fuse weighted with --weight.")
     return out
 
 

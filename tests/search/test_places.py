@@ -208,3 +208,26 @@ def test_more_like_a_row_of_a_tenant(tenants: Place) -> None:
     answer = tenants.ask(ANN, row=RowPart(row_id(0)), k=50)
     assert len(answer.hits) == len(PHRASES) - 1
     assert row_id(0) not in {h.id for h in answer.hits}
+
+
+@pytest.mark.weaviate
+def test_two_databases_are_fused_row_by_row(weaviate_server: WeaviateServer, tmp_path: Path) -> None:
+    """One scores by similarity, the other by distance."""
+    with double(tmp_path / "store") as server:
+        specs = {"one": server.spec(name="one"), "two": weaviate_server.spec("two")}
+        with ToyWorkspace(Settings(home=tmp_path / "home", connections=specs)) as ws:
+            for name in specs:
+                ws.connector(name).create("SearchBoth", plan(marker=marker("toy-0-8")))
+                ws.connector(name).insert(Target("SearchBoth"), rows(PHRASES))
+            both = Address("one", "SearchBoth"), Address("two", "SearchBoth")
+            try:
+                for how in ("rrf", "weighted"):
+                    answer = Place(ws).ask(*both, text="big red circle", fuse=how, k=18)
+                    assert answer.error is None
+                    assert answer.warnings == ()
+                    assert len(answer.hits) == len(PHRASES)
+                    assert answer.hits[0].payload["caption"] == "big red circle"
+                    assert all(len(h.fused_from) == 2 for h in answer.hits)
+                assert answer.hits[0].score == pytest.approx(1.0)
+            finally:
+                ws.connector("two").drop("SearchBoth")

@@ -7,6 +7,7 @@ import json
 import math
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,8 @@ TWO = (*ONE, Address("demo", "scenes-old"))
         ({"text": "x", "weights": (math.inf,), "fuse": "weighted"}, "--weight"),
         ({"row": RowPart(1), "legs": ("keyword",)}, "--leg"),
         ({"text": "x", "legs": ()}, "query"),
+        ({"text": "x", "row": RowPart(1), "legs": ("keyword",)}, "--leg"),
+        ({"text": "x", "vector": (1.0,), "legs": ("keyword",)}, "--leg"),
         ({"vector": ()}, "--vector"),
         ({"vector": (0.0, -0.0)}, "--vector"),
         ({"vector": (1.0, math.nan)}, "--vector"),
@@ -232,3 +235,12 @@ def test_more_like_this_asks_for_the_row_alone() -> None:
     asked = QueryRequest(TWO, text="x", legs=("vector", "keyword"), filter=Exists("a"), k=5, cutoff=0.3)
     more = asked.more_like(7, TWO[1]).check()
     assert (more.parts(), more.row, more.filter, more.k) == (("row",), RowPart(7, TWO[1]), Exists("a"), 5)
+
+
+def test_importing_the_search_loads_no_model_no_page_and_no_client() -> None:
+    code = (
+        "import sys, console.search; heavy = {'torch', 'open_clip', 'streamlit', 'qdrant_client', 'weaviate', 'PIL', 'grpc'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout
+    assert printed.strip() == "[]"

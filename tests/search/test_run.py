@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -518,3 +519,22 @@ def test_huge_payloads_break_no_fusion(bench: Bench) -> None:
     assert answer.error is None
     assert len(answer.hits) == 10
     assert all(len(h.payload["blob"]) == 400_000 for h in answer.hits)
+
+
+def test_a_blend_that_mixes_nothing_says_so(bench: Bench) -> None:
+    assert any(
+        "--blend has no effect" in w for w in bench.ask(bench.collection(), text=PHRASE, blend=0.2).warnings
+    )
+
+
+def test_an_id_of_the_wrong_kind_is_an_error_with_a_name(bench: Bench) -> None:
+    assert error(bench.ask(bench.collection(), row=RowPart(5))).code in ("not-found", "usage")
+
+
+def test_many_queries_at_once_give_the_answers_of_one(bench: Bench) -> None:
+    where = bench.collection()
+    alone = {p: [h.id for h in bench.ask(where, text=p, k=3).hits] for p in PHRASES}
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda p: (p, bench.ask(where, text=p, k=3)), PHRASES * 4))
+    assert all(a.error is None for _, a in answers)
+    assert {p: [h.id for h in a.hits] for p, a in answers} == alone
