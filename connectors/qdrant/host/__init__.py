@@ -70,7 +70,7 @@ def ensure(path: Path | str, timeout: float = 20.0, idle_seconds: float = IDLE_S
             "timeout",
             f"The embedded store was not there after {timeout:g} s: {fault}.",
             where=str(root),
-            hint=f"Its log is {root / door.LOG}; `plumbline store` shows its state.",
+            hint=f"Its log is {root / door.LOG}; `plumbline store state` shows whether it runs.",
         ) from None
     except OSError as fault:
         raise _unusable(root, fault) from None
@@ -85,16 +85,15 @@ def serve(path: Path | str, idle_seconds: float = IDLE_SECONDS) -> int:
 
     root = _folder(path)
     if door.owned(root):
-        raise PlumblineError(
-            "busy",
-            "Another process serves this store already.",
-            where=str(root),
-            hint="There is one host per folder; every command finds it by itself.",
-        )
+        raise _served(root)
     try:
         return process.run(root, idle_seconds)
-    except ValueError as fault:
-        raise PlumblineError("settings", f"{str(fault).capitalize()}.", where=str(root)) from None
+    except BlockingIOError:
+        raise _served(root) from None
+    except door.NotAStore as fault:
+        raise PlumblineError("settings", f"This can't be served: {fault}.", where=str(root)) from None
+    except OSError as fault:
+        raise _unusable(root, fault) from None
 
 
 def stop(path: Path | str, timeout: float = 30.0) -> bool:
@@ -132,6 +131,15 @@ def _folder(path: Path | str) -> Path:
     except OSError as fault:
         raise _unusable(root, fault) from None
     return root
+
+
+def _served(root: Path) -> PlumblineError:
+    return PlumblineError(
+        "busy",
+        "Another process serves this store already.",
+        where=str(root),
+        hint="There is one host per folder; every command finds it by itself.",
+    )
 
 
 def _unusable(root: Path, fault: OSError) -> PlumblineError:
