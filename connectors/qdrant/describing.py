@@ -148,8 +148,8 @@ class Describing(Link):
 
     def _of_collection(self, info: Any) -> dict[str, Capability]:
         made: dict[str, Capability] = {}
-        strict = fields.strict_mode(info)
-        if strict is not None and strict.HasField("search_allow_exact") and not strict.search_allow_exact:
+        if fields.forbids_exact(info):
+            made["facet"] = Capability(False, "strict mode forbids exact counts (search_allow_exact)")
             made["exact_search"] = Capability(False, "strict mode forbids it (search_allow_exact)")
         texts = fields.text_fields(info)
         made["keyword_search"] = (
@@ -162,7 +162,7 @@ class Describing(Link):
             else Capability(False, "no payload field has a full-text index")
         )
         indexed = [n for n, s in info.payload_schema.items() if fields.facetable(s)]
-        if not indexed:
+        if not indexed and "facet" not in made:
             made["facet"] = Capability(False, "no payload field has a keyword, integer, bool or uuid index")
         tenants = fields.tenant_fields(info)
         if self._custom(info):

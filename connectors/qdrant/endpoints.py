@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from connectors.errors import PlumblineError
-from connectors.qdrant.faults import Endpoint
+from connectors.qdrant.probe import Endpoint
 from connectors.spec import ConnectionSpec
 
 HTTP_PORT = 6333

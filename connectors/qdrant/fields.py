@@ -180,6 +180,12 @@ def strict_mode(info: Any) -> Any | None:
     return held if info.config.HasField("strict_mode_config") and held.enabled else None
 
 
+def forbids_exact(info: Any) -> bool:
+    """Strict mode without exact search, which forbids exact counts and facets too (1.18.3)."""
+    strict = strict_mode(info)
+    return strict is not None and strict.HasField("search_allow_exact") and not strict.search_allow_exact
+
+
 def settings(info: Any) -> dict[str, Any]:
     """The collection's own configuration, for people."""
     params = as_dict(info.config.params)

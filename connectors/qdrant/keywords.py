@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from connectors.filters import MISSING, Filter, fields_of, lookup, matches
 from connectors.model import Hit, Payload
 from connectors.qdrant import values, wire
-from connectors.qdrant.filters import any_of, server_filter
+from connectors.qdrant.conditions import any_of
+from connectors.qdrant.filters import server_filter
 from connectors.qdrant.stubs import pb
 
 if TYPE_CHECKING:
-    from connectors.qdrant.scanning import Scope
+    from connectors.qdrant.paging import Scope
     from connectors.qdrant.searching import Searching
 
 RANKED: Final = 1_000
@@ -38,10 +39,10 @@ def search(
     timeout: float | None,
 ) -> list[Hit]:
     """The `k` best rows. A word's weight is ln(1 + (N - n + 0.5) / (n + 0.5)) over the N rows, as in BM25."""
-    rows = store._count(scope, None, timeout)  # pyright: ignore[reportPrivateUsage]
+    rows = store._about(scope, None, timeout).rows  # pyright: ignore[reportPrivateUsage]
     holding = {w: any_of([_holds(f, w) for f in fields]) for w in wanted}
     counts = {
-        w: store._count(scope, pb.Filter(must=[c]), timeout)  # pyright: ignore[reportPrivateUsage]
+        w: store._about(scope, pb.Filter(must=[c]), timeout).rows  # pyright: ignore[reportPrivateUsage]
         for w, c in holding.items()
     }
     there = [w for w in wanted if counts[w]]

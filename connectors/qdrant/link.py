@@ -13,7 +13,7 @@ from typing import Any, Final
 from connectors.errors import PlumblineError
 from connectors.model import ServerInfo, Target
 from connectors.qdrant.endpoints import Address, address, is_loopback
-from connectors.qdrant.faults import Endpoint
+from connectors.qdrant.probe import Endpoint
 from connectors.qdrant.stubs import message, pb
 from connectors.qdrant.transport import Grpc, Transport
 from connectors.spec import ConnectionSpec

@@ -15,8 +15,8 @@ from urllib.request import getproxies, proxy_bypass
 import urllib3
 
 from connectors.errors import PlumblineError, redact
-from connectors.qdrant import faults, restjson
-from connectors.qdrant.faults import Endpoint
+from connectors.qdrant import faults, probe, restanswers, restjson
+from connectors.qdrant.probe import Endpoint
 
 Verb = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -79,7 +79,7 @@ class Rest:
             raise self._refused(method, status, text, wait, write)
         try:
             held = json.loads(text)
-            return restjson.answer(method, held)
+            return restanswers.answer(method, held)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise PlumblineError(
                 "wrong-protocol",
@@ -135,7 +135,7 @@ class Rest:
         tls = parts.scheme == "https"
         port = parts.port or (443 if tls else 80)
         end = Endpoint(parts.hostname or "", port, tls, self._ca_file, self._secrets)
-        fault = faults.of_silence(end, redact(said, self._secrets), wait)
+        fault = probe.of_silence(end, redact(said, self._secrets), wait)
         if fault.code == "wrong-protocol" and "speaks HTTP" in fault.message:
             return PlumblineError(
                 "unreachable", f"The connection to {end.address} was lost.", hint=fault.hint

@@ -1,4 +1,4 @@
-"""Counting, faceting and searching, with filters that are exact."""
+"""Searching, with filters that are exact."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from connectors.filters import Filter, fields_of, matches
 from connectors.model import (
     ALL,
     PLAIN,
-    Count,
-    Facet,
     Hit,
     Matrix,
     Payload,
@@ -25,8 +23,9 @@ from connectors.model import (
 )
 from connectors.qdrant import fields as settings
 from connectors.qdrant import keywords, values, wire
-from connectors.qdrant.filters import ServerFilter, narrowed, server_filter
-from connectors.qdrant.scanning import Scanning, Scope
+from connectors.qdrant.counting import Counting
+from connectors.qdrant.filters import ServerFilter, server_filter
+from connectors.qdrant.scanning import Scope
 from connectors.qdrant.stubs import pb
 from connectors.qdrant.values import Choice
 
@@ -34,55 +33,9 @@ QUERIES_AT_ONCE: Final = 64
 BYTES_AT_ONCE: Final = 4 * 1024 * 1024
 RECHECKED_AT_MOST: Final = 10
 """A search whose filter is rechecked here asks for at most this many times k rows."""
-FACET_PAUSE: Final = 0.1
 
 
-class Searching(Scanning):
-    def count(self, t: Target, where: Filter | None = None, *, timeout: float | None = None) -> Count:
-        info = self.info(t, timeout)
-        scope = self.scope(t, info)
-        server = server_filter(where, info.payload_schema, self.json)
-        if where is None or server.exact:
-            return Count(self._count(scope, server.filter, timeout))
-        if server.doubt is None:
-            return Count(self._recount(scope, where, server.filter, info, timeout), scanned=True)
-        sure = self._count(scope, narrowed(server, inside=False), timeout)
-        unsure = narrowed(server, inside=True)
-        if not self._count(scope, unsure, timeout):
-            return Count(sure)
-        return Count(sure + self._recount(scope, where, unsure, info, timeout), scanned=True)
-
-    def facet(
-        self,
-        t: Target,
-        field: str,
-        where: Filter | None = None,
-        limit: int = 100,
-        *,
-        timeout: float | None = None,
-    ) -> Facet:
-        """Exact counts. Needs a keyword, integer, bool or uuid index on the field."""
-        at = self.where(t)
-        info = self.info(t, timeout)
-        scope = self.scope(t, info)
-        self._facets(info, field, at)
-        key = values.json_path(field)
-        server = server_filter(where, info.payload_schema, self.json)
-        if key is None or not server.exact:
-            raise unsupported(
-                "A facet under this filter would need a scan.", at, "Count the values one by one instead."
-            )
-        request = pb.FacetCounts(collection_name=t.collection, key=key, limit=limit, exact=True)
-        if server.filter is not None:
-            request.filter.CopyFrom(server.filter)
-        request.filter.must.extend(scope.conditions)
-        if (shard := scope.selector()) is not None:
-            request.shard_key_selector.CopyFrom(shard)
-        hits = self._faceted(request, timeout, at)
-        counts = {_name(hit.value): int(hit.count) for hit in hits}
-        rows = self._count(scope, server.filter, timeout)
-        return Facet(counts, self._rest(scope, key, hits, server.filter, timeout), True, rows)
-
+class Searching(Counting):
     def search(
         self,
         t: Target,
@@ -156,73 +109,8 @@ class Searching(Scanning):
 
     # Parts
 
-    def _recount(
-        self, scope: Scope, where: Filter, server: Any | None, info: Any, timeout: float | None
-    ) -> int:
-        """Count by reading the rows that the server lets through."""
-        paths = fields_of(where)
-        request = self._scroll(scope, (), paths)
-        if server is not None:
-            request.filter.must.append(pb.Condition(filter=server))
-        at = self.where(scope.name)
-        pages = self._pages(request, None, BYTES_AT_ONCE, None, info, timeout, at)
-        return sum(
-            matches(where, values.payload(p.payload), wire.row_id(p.id)) for points in pages for p in points
-        )
-
-    def _facets(self, info: Any, field: str, at: str) -> None:
-        schema = info.payload_schema.get(field) if field in info.payload_schema else None
-        if schema is None or not settings.facetable(schema):
-            held = "none" if schema is None else settings.TYPES.get(schema.data_type, "another")
-            raise unsupported(
-                f"Counting the values of {field!r} needs a keyword, integer, bool or uuid index; it has {held}.",
-                at,
-                "Index the field, or count over a sample.",
-            )
-        if self.since(1, 12, 0) is False:
-            raise unsupported("Facets came with Qdrant 1.12.", at)
-
-    def _faceted(self, request: Any, timeout: float | None, at: str) -> Sequence[Any]:
-        """A segment that is being optimised may lack the index for a moment, up to 1.18 at least: ask again."""
-        deadline = time.monotonic() + self.timeout(timeout)
-        while True:
-            try:
-                left = max(deadline - time.monotonic(), 0.001)
-                return self.get("Points/Facet", request, "FacetResponse", left, at=at).hits
-            except PlumblineError as fault:
-                passing = "No appropriate index" in fault.message
-                if not passing or time.monotonic() + FACET_PAUSE >= deadline:
-                    raise
-                time.sleep(FACET_PAUSE)
-
-    def _rest(
-        self, scope: Scope, key: str, hits: Sequence[Any], where: Any | None, timeout: float | None
-    ) -> int:
-        """Rows with none of the counted values."""
-        texts = [h.value.string_value for h in hits if h.value.WhichOneof("variant") == "string_value"]
-        numbers = [h.value.integer_value for h in hits if h.value.WhichOneof("variant") == "integer_value"]
-        truths = [h.value.bool_value for h in hits if h.value.WhichOneof("variant") == "bool_value"]
-        found: list[Any] = []
-        if texts:
-            found.append(pb.Match(keywords=pb.RepeatedStrings(strings=texts)))
-        if numbers:
-            found.append(pb.Match(integers=pb.RepeatedIntegers(integers=numbers)))
-        found.extend(pb.Match(boolean=truth) for truth in truths)
-        others = pb.Filter(
-            must_not=[pb.Condition(field=pb.FieldCondition(key=key, match=match)) for match in found]
-        )
-        if where is not None:
-            others.must.append(pb.Condition(filter=where))
-        return self._count(scope, others, timeout)
-
     def _allowed(self, info: Any, options: SearchOptions, at: str) -> None:
-        strict = settings.strict_mode(info)
-        if (
-            options.exact
-            and strict is not None
-            and strict.HasField("search_allow_exact")
-            and not strict.search_allow_exact
-        ):
+        if options.exact and settings.forbids_exact(info):
             raise PlumblineError(
                 "strict-mode",
                 "The collection's strict mode forbids exact search (search_allow_exact).",
@@ -297,7 +185,8 @@ class Searching(Scanning):
             base.ClearField("using")
         if server.filter is not None:
             base.filter.CopyFrom(server.filter)
-        base.filter.must.extend(scope.conditions)
+        if scope.conditions:
+            base.filter.must.extend(scope.conditions)
         if (shard := scope.selector()) is not None:
             base.shard_key_selector.CopyFrom(shard)
         common = base.SerializeToString()
@@ -333,14 +222,3 @@ def _hit(point: Any, field: VectorField, payload: Choice, kept: Payload) -> Hit:
         field.score_kind,
         values.chosen(kept, payload),
     )
-
-
-def _name(value: Any) -> str:
-    """A facet's value as a key of JSON."""
-    match value.WhichOneof("variant"):
-        case "bool_value":
-            return "true" if value.bool_value else "false"
-        case "integer_value":
-            return str(value.integer_value)
-        case _:
-            return value.string_value

@@ -14,8 +14,8 @@ from typing import Any, Final, Literal, Protocol, cast
 import grpc
 
 from connectors.errors import PlumblineError, redact
-from connectors.qdrant import faults
-from connectors.qdrant.faults import Endpoint
+from connectors.qdrant import faults, probe
+from connectors.qdrant.probe import Endpoint
 
 SERVICES: Final = {
     "Qdrant": ("HealthCheck",),
@@ -153,7 +153,7 @@ class Grpc:
             number = int(http.group(1))
             if number in (401, 403, 408, 429, 502, 503, 504, 507):
                 return faults.of_http(number, details, write=write, retry_after=wait)
-            return faults.of_foreign(self._endpoint, number, left)
+            return probe.of_foreign(self._endpoint, number, left)
         if status is grpc.StatusCode.DEADLINE_EXCEEDED and "deadline exceeded" in details.lower():
             return self._late(timeout, left)
         if "SETTINGS frame" in details:
@@ -162,15 +162,15 @@ class Grpc:
         if status is grpc.StatusCode.CANCELLED or (
             status in broken and (faults.lost(details) or not details)
         ):
-            return faults.of_silence(self._endpoint, details, left)
+            return probe.of_silence(self._endpoint, details, left)
         if status is grpc.StatusCode.INTERNAL and ("RST_STREAM" in details or "http2" in details.lower()):
-            return faults.of_silence(self._endpoint, details, left)
+            return probe.of_silence(self._endpoint, details, left)
         self._answered = True
         return faults.of_status(status, details, write=write, retry_after=wait)
 
     def _late(self, timeout: float, left: float) -> PlumblineError:
         if not self._answered:
-            speaks, said = faults.look(self._endpoint, min(left, 0.5))
+            speaks, said = probe.look(self._endpoint, min(left, 0.5))
             if speaks == "nothing":
                 return PlumblineError(
                     "unreachable",

@@ -24,7 +24,7 @@ import numpy as np
 from connectors.model import CollectionPlan, ConnectionSpec, Row, Target, VectorField
 from connectors.qdrant import wire
 from connectors.qdrant.adapter import QdrantConnector
-from connectors.qdrant.scanning import vectors
+from connectors.qdrant.paging import vectors
 from connectors.qdrant.stubs import pb
 
 DIMENSION = 512

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from connectors.errors import PlumblineError
-from connectors.filters import Equals, IsEmpty
+from connectors.filters import Equals, Ids, IsEmpty
 from connectors.model import (
     ALL,
     CollectionPlan,
@@ -377,6 +377,10 @@ def test_strict_mode_is_described_and_kept_to(made: Made) -> None:
     assert [i for b in made.connector.scan(t, ("",)) for i in b.ids] == list(range(200))
     assert len(made.connector.fetch(t, list(range(200)), ("",))) == 200
     assert len(made.connector.sample(t, 120)) == 120
+    counted = made.connector.count(t, Ids((1, 2, 500)))
+    assert (counted.rows, counted.scanned) == (2, True)
+    assert not made.connector.count(t).exact
+    assert sum(len(b) for r in made.connector.ranges(t, 4) for b in made.connector.scan(t, (), r)) == 200
 
 
 def test_an_unknown_option_or_metric_is_refused_before_anything_is_made(made: Made) -> None:
