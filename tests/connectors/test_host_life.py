@@ -327,3 +327,26 @@ def test_starting_and_finding_are_fast(root: Path) -> None:
     warm = time.perf_counter() - started
     assert cold < 5.0  # 0.4 s on two cores at rest
     assert warm < 0.1
+
+
+def test_a_store_served_in_the_foreground_is_found_by_the_others(root: Path) -> None:
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from connectors.qdrant.host import serve; "
+        "sys.exit(serve(sys.argv[2], 0))"
+    )
+    server = subprocess.Popen([sys.executable, "-c", code, str(HOUSE), str(root)])
+    until(lambda: host.status(root).state == "running")
+    at = host.ensure(root)
+    assert at.pid == server.pid
+    make(client(at), rows=3)
+    server.send_signal(signal.SIGINT)
+    assert server.wait(30) == 0
+    assert client(host.ensure(root)).count("c").count == 3
+
+
+def test_serving_a_folder_of_other_things_says_why(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(PlumblineError) as refused:
+        host.serve(tmp_path)
+    assert refused.value.code == "settings"
+    assert "thesis.tex" in refused.value.message

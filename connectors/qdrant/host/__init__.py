@@ -29,7 +29,6 @@ IDLE_SECONDS: Final = 300.0
 TITLE_PREFIX: Final = "plumbline embedded store"
 """The title in the answer to a health check starts so, and no server's does."""
 
-_HOUSE: Final = Path(__file__).resolve().parents[3]
 _LONGEST_LOG: Final = 1_000_000
 _START: Final = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -160,7 +159,7 @@ def _start(root: Path, deadline: float, idle_seconds: float) -> Endpoint | None:
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | (os.O_APPEND if mode == "ab" else os.O_TRUNC), 0o600)
     with os.fdopen(handle, mode) as errors:
         child = subprocess.Popen(  # noqa: S603 - our own interpreter and our own code
-            [sys.executable, "-P", "-c", _START, str(_HOUSE), str(root), str(idle_seconds)],
+            [sys.executable, "-P", "-c", _START, str(door.HOUSE), str(root), str(idle_seconds)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,

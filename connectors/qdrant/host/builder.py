@@ -18,7 +18,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-HOUSE: Final = Path(__file__).resolve().parents[3]
+from connectors.qdrant.host import door
+
 CODE: Final = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
     "from connectors.qdrant.host.builder import main; sys.exit(main(sys.argv[2], sys.argv[3]))"
@@ -41,7 +42,7 @@ class Build:
         try:
             shutil.copytree(source, target)
             self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and our own code
-                [sys.executable, "-P", "-c", CODE, str(HOUSE), str(collection), str(target)],
+                [sys.executable, "-P", "-c", CODE, str(door.HOUSE), str(collection), str(target)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 close_fds=True,

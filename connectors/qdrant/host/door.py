@@ -23,6 +23,13 @@ LOG: Final = "host.log"
 STORE: Final = "store.json"
 FORMAT: Final = 1
 
+HOUSE: Final = Path(__file__).resolve().parents[3]
+"""The folder that `connectors` lies in: the checkout, or `plumbline` of an installed wheel."""
+
+
+class NotAStore(ValueError):
+    """A folder that can't be served; the sentence says why."""
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -87,7 +94,7 @@ def starting(root: Path, deadline: float) -> Generator[None]:
 
 
 def check_format(root: Path, engine: str) -> None:
-    """Hold the folder against the mark of a store; marks an empty one. Raises ValueError with a sentence."""
+    """Hold the folder against the mark of a store; marks an empty one. Raises NotAStore."""
     mark = root / STORE
     try:
         held = json.loads(mark.read_bytes())
@@ -96,12 +103,12 @@ def check_format(root: Path, engine: str) -> None:
         ours = {HOST, LOCK, STARTING, LOG, f".{HOST}.new"}
         strangers = sorted(p.name for p in root.iterdir() if p.name not in ours)
         if strangers:
-            raise ValueError(
+            raise NotAStore(
                 f"the folder holds other things ({', '.join(strangers[:3])}) and is no embedded store"
             ) from None
         mark.write_text(json.dumps({"format": FORMAT, "engine": engine}))
         return
     except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{STORE} can't be read: the folder is damaged or no embedded store") from None
+        raise NotAStore(f"{STORE} can't be read: the folder is damaged or no embedded store") from None
     if number > FORMAT:
-        raise ValueError(f"the store has format {number}; this version of Plumbline reads up to {FORMAT}")
+        raise NotAStore(f"the store has format {number}; this version of Plumbline reads up to {FORMAT}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import faulthandler
 import fcntl
-import json
 import os
 import secrets
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,36 +19,26 @@ TICK: Final = 0.5
 STOP_SECONDS: Final = 30.0
 
 
-def run(root: Path, idle_seconds: float, ready: Any = None) -> int:
+def run(root: Path, idle_seconds: float, tell: Callable[..., None] | None = None) -> int:
     """Serve `root` until idle or told to stop; returns an exit code.
 
-    `ready` is a text stream that gets one JSON line: `{"port", "key", "pid"}`, or `{"busy": true}` where
-    another host owns the folder, or `{"error"}`.
+    `tell` hears once, by keyword, where the host answers. Raises BlockingIOError where another host owns the
+    folder, NotAStore where it can't be one, OSError where it can't be used.
     """
-
-    def tell(**what: Any) -> None:
-        if ready is not None:
-            ready.write(json.dumps(what) + "\n")
-            ready.flush()
-
     faulthandler.enable()
+    lock = os.open(root / door.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        lock = os.open(root / door.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            tell(busy=True)
-            return 0
-        return _serve(root, idle_seconds, tell)
-    except OSError as fault:
-        tell(error=f"{fault.strerror or fault}: {fault.filename or root}")
-        return 2
-    except Exception as fault:
-        tell(error=str(fault))
-        raise
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return _serve(root, idle_seconds, tell or _nobody)
+    finally:
+        os.close(lock)
 
 
-def _serve(root: Path, idle_seconds: float, tell: Any) -> int:
+def _nobody(**what: Any) -> None:
+    pass
+
+
+def _serve(root: Path, idle_seconds: float, tell: Callable[..., None]) -> int:
     stop = threading.Event()
 
     def told_to_stop(number: int, frame: object) -> None:
