@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from connectors.errors import PlumblineError
 from connectors.model import Description, VectorField
 from console.search.guard import Reading, shares_text
-from console.search.ownership import known_encoder, same_encoder
+from console.search.ownership import likely_encoder, same_encoder
 from console.settings import Address
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def choose_field(ws: Workspace, described: Description, address: Address, encode
     if address.vector is not None or len(described.dense) < 2:
         return ws.field(described, address)
     live = ws.encoder_specs().get(encoder) if encoder is not None else None
-    known = {f.name: known_encoder(ws, address, f, described, None)[0] for f in described.dense}
+    known = {f.name: likely_encoder(ws, address, f, described, None)[0] for f in described.dense}
     told = [f for f in described.dense if known[f.name] is not None]
     if len(told) > 1 and live is not None:
         told = [f for f in told if same_encoder(live, known[f.name])] or told

@@ -15,7 +15,7 @@ from console.search.answer import VersionMix
 from console.search.choosing import choose_field
 from console.search.encoding import Vector
 from console.search.fields import RowFields, row_fields, same_row
-from console.search.ownership import known_encoder, same_encoder
+from console.search.ownership import likely_encoder, same_encoder
 from console.settings import Address
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Source:
         vector, payload = held
         if vector is None:
             raise _bare(self.row, field, str(self.address))
-        known, _ = known_encoder(self._ws, self.address, field, described, None)
+        known, _ = likely_encoder(self._ws, self.address, field, described, None)
         return _Found(target.collection, field, known, fields, vector, payload)
 
 

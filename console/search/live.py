@@ -11,7 +11,7 @@ from console.search.answer import EncoderUsed
 from console.search.choosing import fits, unknown
 from console.search.encoding import Vector
 from console.search.guard import Reading, judge, shares_text
-from console.search.ownership import known_encoder, marked_otherwise, owner_of, same_encoder
+from console.search.ownership import known_encoder, likely_encoder, marked_otherwise, owner_of, same_encoder
 from console.search.request import Part
 from console.search.work import Shared, Work
 
@@ -33,7 +33,9 @@ class Live:
     @classmethod
     def of(cls, shared: Shared, work: Work, described: Description, vector: VectorField) -> Live:
         shares = work.reading.mix.shares if work.reading.mix else None
-        known, known_by = known_encoder(shared.ws, work.address, vector, described, shares)
+        needed = {"text", "image"} & set(shared.request.parts()) and shared.request.encoder is None
+        known_of = known_encoder if needed else likely_encoder
+        known, known_by = known_of(shared.ws, work.address, vector, described, shares)
         return cls(shared, work, described, vector, known, known_by)
 
     def encoded(self) -> Mapping[Part, Vector]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from connectors.errors import PlumblineError
+
 if TYPE_CHECKING:
     from connectors.model import Description, VectorField
     from console.encoders import EncoderSpec
@@ -31,6 +33,22 @@ def known_encoder(
         explicit=explicit,
         collection=described.target.collection,
     )
+
+
+def likely_encoder(
+    ws: Workspace,
+    address: Address,
+    vector: VectorField,
+    described: Description,
+    shares: Mapping[str, float] | None,
+) -> tuple[EncoderSpec | None, str | None]:
+    """As `known_encoder`, for what can do without: settings that name no configured encoder say nothing."""
+    try:
+        return known_encoder(ws, address, vector, described, shares)
+    except PlumblineError as fault:
+        if fault.code != "encoder-unknown":
+            raise
+        return None, None
 
 
 def same_encoder(one: EncoderSpec, other: EncoderSpec | None) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -538,3 +539,19 @@ def test_many_queries_at_once_give_the_answers_of_one(bench: Bench) -> None:
         answers = list(threads.map(lambda p: (p, bench.ask(where, text=p, k=3)), PHRASES * 4))
     assert all(a.error is None for _, a in answers)
     assert {p: [h.id for h in a.hits] for p, a in answers} == alone
+
+
+def test_settings_that_name_no_encoder_stop_only_what_needs_one(bench: Bench) -> None:
+    where = bench.collection(tags=None)
+    held = CollectionSettings(encoder="misspelt")
+    settings = replace(bench.ws.settings, collections={where: held})
+    with ToyWorkspace(settings) as ws:
+
+        def ask(**kwargs: Any) -> QueryAnswer:
+            return run(ws, QueryRequest((where,), **kwargs), pool=bench.pool)
+
+        assert error(ask(text=PHRASE)).code == "encoder-unknown"
+        assert "misspelt" in error(ask(text=PHRASE)).message
+        assert captions(ask(text=PHRASE, encoder="toy-a"), 1) == [PHRASE]
+        assert ask(row=RowPart(row_id(0))).error is None
+        assert error(ask(text=PHRASE, encoder="nobody")).code == "encoder-unknown"
