@@ -59,7 +59,7 @@ _SAYS: Final[tuple[tuple[str, Code, str], ...]] = (
         "The server or one of its shards is read-only: often its disk is nearly full, or its operational mode forbids writes.",
     ),
     (
-        r"not enough memory|out of memory|memory pressure|too many requests|overloaded|leader not found|no leader|node is not ready|shutting ?down|store is closed|already being shut",
+        r"not enough memory|out of memory|memory pressure|too many requests|overloaded|leader not found|no leader|node is not ready|shutting ?down|store is closed|no (read|write) replica found|not ready|already being shut",
         "busy",
         "The server is overloaded, starting or stopping. Try again in a moment.",
     ),
@@ -73,14 +73,7 @@ _SAYS: Final[tuple[tuple[str, Code, str], ...]] = (
 _RULES: Final[tuple[tuple[re.Pattern[str], Code, str], ...]] = tuple(
     (re.compile(pattern, re.IGNORECASE), code, hint) for pattern, code, hint in _SAYS
 )
-_NOT_GRPC: Final = (
-    "http1",
-    "http/1",
-    "http2 preface",
-    "settings frame",
-    "failed parsing http/2",
-    "timeout occurred: fd shutdown",
-)
+_NOT_GRPC: Final = ("http1", "http/1", "http2 preface", "settings frame", "failed parsing http/2")
 _STATUS_IN_HTTP2: Final = re.compile(r"http2 header with status: (\d{3})")
 
 

@@ -78,6 +78,7 @@ class Reading(About):
         dimensions: dict[str, int | None] = dict.fromkeys(fields)
         for part in opened.parts:
             first = FIRST_PAGE if payload == ALL else 4 * FIRST_PAGE
+            first = max(1, min(first, page_bytes // 2048))
             request = wire.listing(opened.schema, part, first, fields, payload)
             for results in self._pages(opened, part, request, over, page_bytes, timeout):
                 yield self._batch(opened, results, fields, payload, part, dimensions, timeout)
