@@ -106,7 +106,13 @@ def up(args: Namespace, context: Context) -> int:
     need("console", ("streamlit", "plotly"), "up")
     free_port(args.host, args.port)
     context.settings  # noqa: B018
-    _serve(args, context)
+
+    def opened(url: str) -> None:
+        if context.out.json:
+            context.out.show({"url": url}, list)
+            flush()
+
+    _serve(args, context, opened)
     return 0
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +16,7 @@ from connectors.model import CollectionPlan, PayloadField, Row, Target, VectorFi
 from connectors.qdrant import host
 from connectors.registry import connect
 from connectors.spec import ConnectionSpec
-from tests.cli.conftest import Inside, Shell
+from tests.cli.conftest import HOUSE, Inside, Ran, Shell
 
 HOSTILE = "a \x1b[31mred\x1b[0m\ncircle \u202e ![x](http://evil.example)"
 ODD = "odd @#% näme \u202e"
@@ -283,6 +285,60 @@ def test_a_store_is_stopped(console: Inside, store: Path) -> None:
     assert console("store", "stop", "--connection", "emb", "--format", "json").json["was_running"] is True
     assert console("store", "state", "--path", str(store), "--format", "json").json["state"] == "stopped"
     assert console("store", "stop", "--path", str(store), "--format", "json").json["was_running"] is False
+
+
+_BARE = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "torchvision", "open_clip", "PIL", "streamlit", "plotly", "starlette"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+from console.cli import main
+sys.exit(main())
+"""
+
+
+def bare(program: Shell, *words: str) -> Ran:
+    """The command line where no extra is installed."""
+    ran = subprocess.run(
+        [sys.executable, "-c", _BARE, str(HOUSE), *words, "--format", "json"],
+        cwd=program.cwd,
+        env=program.environ(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+
+def test_the_base_install_looks_and_searches_by_row(program: Shell) -> None:
+    for words in (
+        ["connections"],
+        ["collections", "emb"],
+        ["describe", "emb/Docs"],
+        ["encoder", "emb/Docs"],
+        ["query", "emb/Docs", "--id", "3"],
+    ):
+        ran = bare(program, *words)
+        assert ran.code == 0, (words, ran.err)
+
+
+@pytest.mark.parametrize(
+    ("words", "extra"),
+    [
+        (["query", "emb/Docs", "--text", "a red circle", "--encoder", "big", "--allow-mismatch"], "clip"),
+        (["demo", "--no-serve"], "clip"),
+        (["up"], "console"),
+    ],
+)
+def test_a_command_whose_extra_is_missing_says_so(program: Shell, words: list[str], extra: str) -> None:
+    program.plain('[encoders.big]\nmodel = "ViT-B-32"\n')
+    ran = bare(program, *words)
+    assert (ran.code, ran.json["error"]["code"]) == (2, "extra-missing"), ran.out
+    assert f"plumbline[{extra}]" in ran.json["error"]["hint"]
 
 
 def test_a_read_only_connection_is_read(console: Inside, store: Path) -> None:

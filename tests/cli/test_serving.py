@@ -164,7 +164,7 @@ def test_an_address_that_is_not_this_machines_is_a_usage_error(small: Small) -> 
 
 
 def test_up_serves_until_it_is_interrupted_and_reaches_nobody(shell: Shell) -> None:
-    process = shell.start("up", "--port", "0")
+    process = shell.start("up", "--port", "0", "--format", "json")
     assert process.stderr is not None
     told = ""
     while not (found := re.search(r"http://127\.0\.0\.1:\d+", told)):
@@ -176,5 +176,5 @@ def test_up_serves_until_it_is_interrupted_and_reaches_nobody(shell: Shell) -> N
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert out == b""
+    assert json.loads(out) == {"url": found[0]}
     assert b"Traceback" not in err
