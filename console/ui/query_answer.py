@@ -66,7 +66,7 @@ def _doing(request: QueryRequest) -> str:
     if request.text is not None or request.image is not None:
         loading = models.to_load(query_form.known_encoders(request), request.encoder)
         if loading:
-            return f"Loading {words.plural(len(loading), 'encoder')} ({', '.join(loading)}), then searching"
+            return f"Loading {words.plural(len(loading), 'encoder')} into memory, then searching"
     return "Searching " + words.plural(len(request.addresses), "collection")
 
 

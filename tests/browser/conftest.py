@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Request
+from playwright.sync_api import Browser, Dialog, Page, Request
 
 from tests import console_server
 from tests.console_server import Console
@@ -52,7 +52,11 @@ class Visit:
         page.on("request", self._asked)
         page.on("console", lambda m: self.blocked.append(m.text) if "Content Security" in m.text else None)
         page.on("pageerror", lambda e: self.broken.append(str(e)))
-        page.on("dialog", lambda d: (self.broken.append(f"a dialog: {d.message}"), d.dismiss()))
+        page.on("dialog", self._spoke)
+
+    def _spoke(self, dialog: Dialog) -> None:
+        self.broken.append(f"a dialog: {dialog.message}")
+        dialog.dismiss()
 
     def _asked(self, request: Request) -> None:
         own = (self.console.url, self.console.url.replace("http", "ws", 1), "data:", "blob:")
