@@ -2,6 +2,18 @@
 
 `ensure(path)` finds or starts the one host of a folder. A host ends by itself when it has been idle for a
 while: a caller that finds its endpoint gone (UNAVAILABLE) calls `ensure` again and repeats the call.
+
+The fine print:
+- What was acknowledged outlives the death of any process (SIGKILL). A power cut may take what was written in
+  the last seconds: the log is synced 3 s after the last write, and whenever 128 MB have gathered.
+- After a clean end every file is held against its size, time and CRC-32, after an unclean one the rows are
+  counted and read; what does not agree is refused as DATA_LOSS, collection by collection. A changed value
+  inside a file, after an unclean end, can't be noticed.
+- The index is built by a child process on a copy, and so needs as much free space again.
+- The engine (qdrant-edge 0.9) has the semantics of a server 1.19, and leaves rows whose score is NaN out of
+  an answer, where a server 1.18 puts them first.
+- Not served (UNIMPLEMENTED, with the name): groups, formulas, the old Recommend and Discover, distance
+  matrices, snapshots, shard keys, replicas, inference.
 """
 
 from __future__ import annotations
