@@ -18,7 +18,7 @@ _SAYS: Final[tuple[tuple[str, Code, str], ...]] = (
         "Check the API key of this connection.",
     ),
     (
-        r"forbidden|permission denied|insufficient permissions|rbac:",
+        r"forbidden action|permission denied|insufficient permissions|rbac:|forbidden: user",
         "unauthorised",
         "The key's user lacks the permission for this.",
     ),

@@ -62,13 +62,23 @@ class Writing(Later):
             raise PlumblineError(
                 "changed", f"{name} is there already: {what}.", where=f"{self.spec.name}/{name}"
             )
+        where = f"{self.spec.name}/{name}"
+        named: Any = body.get("vectorConfig") if body.get("vectorIndexType") else None
+        first = {k: v for k, v in body.items() if k != "vectorConfig"} if named else body
         try:
-            self._transport.rest(
-                "POST", "/v1/schema", body=body, timeout=timeout, where=f"{self.spec.name}/{name}"
-            )
+            self._transport.rest("POST", "/v1/schema", body=first, timeout=timeout, where=where)
         except PlumblineError as fault:
             if "already exists" in fault.message or "already in use" in fault.message:
                 raise PlumblineError("changed", f"{name} is there already.", where=fault.where) from None
+            raise
+        if not named:
+            return
+        # Up to 1.39 an unnamed vector takes named ones beside it only once the collection is there.
+        try:
+            held = {**self._schema(name, timeout).raw, "vectorConfig": named}
+            self._transport.rest("PUT", f"/v1/schema/{quote(name)}", body=held, timeout=timeout, where=where)
+        except PlumblineError:
+            self._transport.rest("DELETE", f"/v1/schema/{quote(name)}", timeout=timeout, where=where)
             raise
 
     def drop(self, name: str, *, timeout: float | None = None) -> None:

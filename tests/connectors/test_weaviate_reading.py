@@ -412,6 +412,30 @@ def test_an_index_says_what_it_waits_for(wv: WeaviateConnector) -> None:
         ask(wv.spec, "PUT", f"/schema/Indexed/shards/{shard}", {"status": "READY"})
 
 
+def test_several_shards_are_read_as_one_collection(wv: WeaviateConnector) -> None:
+    body = {
+        "class": "Sharded",
+        "shardingConfig": {"desiredCount": 3},
+        "vectorConfig": {"clip": {"vectorizer": {"none": {}}, "vectorIndexType": "hnsw"}},
+        "properties": [{"name": "t", "dataType": ["text"]}],
+    }
+    with raw_collection(wv, body) as t:
+        ids = sorted([uid(0), *_random(499)])
+        rows = [Row(i, {"clip": vector(n, 1)}, {"t": ["A b", "a B"][n % 2]}) for n, i in enumerate(ids)]
+        assert len(wv.insert(t, rows, "replace").done) == 500
+        assert [i for b in wv.scan(t, ["clip"], page_bytes=3000) for i in b.ids] == ids
+        assert [i for r in wv.ranges(t, 3) for b in wv.scan(t, [], r) for i in b.ids] == ids
+        assert wv.count(t, Equals("t", "A b")).rows == 250
+        assert wv.facet(t, "t").values == {"A b": 250, "a B": 250}
+        query = np.array([[499, 1]], np.float32)
+        assert {h.payload["t"] for h in wv.search(t, "clip", query, 300, Equals("t", "a B"))[0]} == {"a B"}
+        wv.create_like(t, "ShardedCopy")
+        try:
+            assert ask(wv.spec, "GET", "/schema/ShardedCopy")["shardingConfig"]["actualCount"] == 3
+        finally:
+            wv.drop("ShardedCopy")
+
+
 def test_capabilities_say_why_not(wv: WeaviateConnector) -> None:
     with collection(wv, "Capable", PayloadField("code", "keyword")) as t:
         can = wv.capabilities(t)

@@ -398,6 +398,36 @@ def test_a_copy_of_the_unnamed_vector_and_of_every_type_takes_the_sources_rows(
         wv.drop("TypesCopy")
 
 
+def test_an_unnamed_vector_beside_a_named_one_is_read_written_and_copied(wv: WeaviateConnector) -> None:
+    with raw_collection(wv, {"class": "Mixed"}) as t:
+        schema = ask(wv.spec, "GET", "/schema/Mixed")
+        ask(
+            wv.spec,
+            "PUT",
+            "/schema/Mixed",
+            {**schema, "vectorConfig": {"a": {**NONE, "vectorIndexType": "hnsw"}}},
+        )
+        rows = [
+            Row(uid(1), {"": vector(1, 2, 3), "a": vector(1, 2)}, {}),
+            Row(uid(2), {"a": vector(3, 4)}, {}),
+            Row(uid(3), {"": vector(np.nan, 0, 0)}, {}),
+        ]
+        assert len(wv.insert(t, rows).done) == 3
+        wv.create_like(t, "MixedCopy")
+        try:
+            assert [f.name for f in wv.describe(Target("MixedCopy")).vectors] == ["", "a"]
+            wv.insert(Target("MixedCopy"), wv.export(t), "replace")
+            for name in ("Mixed", "MixedCopy"):
+                for row, exported in zip(rows, wv.export(Target(name)), strict=True):
+                    assert_same(exported, row)
+                batch = next(iter(wv.scan(Target(name), ["", "a"])))
+                assert batch.vectors[""].present.tolist() == [True, False, True]
+                assert batch.vectors["a"].present.tolist() == [True, True, False]
+                assert wv.search(Target(name), "a", vector(3, 4).reshape(1, 2), 1)[0][0].id == uid(2)
+        finally:
+            wv.drop("MixedCopy")
+
+
 def test_a_drop_takes_the_exact_name_only(wv: WeaviateConnector) -> None:
     with collection(wv, "Kept") as t:
         with pytest.raises(PlumblineError) as caught:
