@@ -167,8 +167,9 @@ def _fill(connector: Connector, rows: DemoRows, c: _Content, owned: bool, whole:
     target = Target(c.name)
     for at in range(0, len(c.payloads), _CHUNK):
         part = range(at, min(at + _CHUNK, len(c.payloads)))
+        # The collection is new and nobody else's; on Weaviate `new` would cost a request for each row.
         result = connector.insert(
-            target, [Row(rows.ids[i], {VECTOR: c.matrix[i]}, dict(c.payloads[i])) for i in part]
+            target, [Row(rows.ids[i], {VECTOR: c.matrix[i]}, dict(c.payloads[i])) for i in part], "replace"
         )
         if result.failed:
             why = next(iter(result.failed.values()))
