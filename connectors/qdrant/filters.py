@@ -25,6 +25,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from connectors.errors import PlumblineError
 from connectors.filters import (
     AnyOf,
     Atom,
@@ -77,7 +78,11 @@ def index_kinds(schema: Mapping[str, Any]) -> dict[tuple[str, ...], IndexKind]:
                 kind = "uuid"
             case _:
                 kind = "other"
-        kinds[split_path(name)] = kind
+        try:
+            kinds[split_path(name)] = kind
+        except PlumblineError:
+            # A path through lists ("a[].b", "a[0]"), which none of ours is.
+            continue
     return kinds
 
 

@@ -73,6 +73,9 @@ class Making(Searching):
             if params.HasField(part):
                 setattr(request, part, getattr(params, part))
         request.on_disk_payload = params.on_disk_payload
+        for part in ("payload", "id_tracker"):
+            if params.HasField(part):
+                getattr(request, part).CopyFrom(getattr(params, part))
         self._make(request, timeout, at)
         lost = self._copy_shard_keys(info, source, name, timeout)
         lost += self._copy_indexes(info, name, timeout)

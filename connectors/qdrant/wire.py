@@ -130,6 +130,8 @@ def whole(vector: Any) -> npt.NDArray[np.float32] | Sparse | None:
             pass
     if vector.HasField("indices"):
         return Sparse(np.array(vector.indices.data, np.uint32), floats(vector.data))
+    if not vector.data:
+        return None
     held = floats(vector.data)
     if vector.HasField("vectors_count") and vector.vectors_count:
         return held.reshape(vector.vectors_count, -1)
