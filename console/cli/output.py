@@ -7,7 +7,6 @@ turn the direction of writing.
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import shutil
 import sys
@@ -88,6 +87,8 @@ def write_line(text: str, to: TextIO | None = None) -> None:
 
 
 def write_json(data: Mapping[str, Any]) -> None:
+    import json
+
     write_line(json.dumps(plain(data), ensure_ascii=True, allow_nan=False, indent=2))
 
 
@@ -203,6 +204,8 @@ def shown(value: Any) -> str:
         return f"{value:.4g}" if math.isfinite(value) else "-"
     if isinstance(value, str):
         return printable(value)
+    import json
+
     return printable(json.dumps(plain(value), ensure_ascii=False))
 
 

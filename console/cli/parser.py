@@ -9,7 +9,6 @@ from typing import Any, Final, NoReturn
 
 from connectors.errors import PlumblineError
 from console.cli.output import Format
-from console.settings.schema import nearest
 
 COMMANDS: Final = (
     "demo",
@@ -102,6 +101,8 @@ def refuse_unknown(command: str | None) -> None:
             where=command,
             hint=f"This version has {', '.join(COMMANDS)}.",
         )
+    from console.settings.schema import nearest
+
     raise PlumblineError(
         "usage", f"There is no command `{command}`.", where="plumbline", hint=nearest(command, COMMANDS)
     )

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from console.egress import EgressRefused, Recorder, hosts_of
+from console.egress import hosts_of
+from console.egress.recorder import EgressRefused, Recorder
 from console.settings import load
 from tests.cli.conftest import Shell
 

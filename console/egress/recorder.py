@@ -1,10 +1,4 @@
-"""Nothing leaves this machine but to configured addresses: what libraries send is switched off, and a
-hook of the interpreter finds whatever tries all the same.
-
-With PLUMBLINETEST_EGRESS naming a file, each attempt to reach another address is refused and written
-there, and the command fails. The interpreter's hook sees Python's sockets; gRPC's core has its own, so
-each channel is asked for its address when it is made.
-"""
+"""The hook that finds whatever tries to reach an address that is not configured. For tests: see the package."""
 
 from __future__ import annotations
 
@@ -20,20 +14,8 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, cast
-from urllib.parse import urlsplit
+from typing import Any, Final, cast
 
-if TYPE_CHECKING:
-    from console.settings import Settings
-
-VARIABLE: Final = "PLUMBLINETEST_EGRESS"
-
-_QUIET: Final = {
-    "DO_NOT_TRACK": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
-    "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
-}
 _EVENTS: Final = frozenset(
     {
         "socket.connect",
@@ -130,9 +112,6 @@ def _host_of(target: str) -> str | None:
     return target if target.count(":") > 1 else target.partition(":")[0]
 
 
-_installed: list[Recorder] = []
-
-
 class _Grpc(MetaPathFinder):
     """Asks the recorder about every channel of gRPC, once somebody imports that."""
 
@@ -175,18 +154,9 @@ class _Grpc(MetaPathFinder):
         return channel
 
 
-def still() -> None:
-    """Switch off what libraries would report about this machine, for this process and its children."""
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
-
-
 def watch(file: Path | None = None) -> Recorder:
-    """Install the hook, once for a process: it can't be taken out again."""
-    if _installed:
-        return _installed[0]
+    """Install the hook: it can't be taken out again."""
     recorder = Recorder((), file)
-    _installed.append(recorder)
     sys.addaudithook(recorder.hook)
     sys.meta_path.insert(0, _Grpc(recorder))
     plain = socket.getaddrinfo
@@ -200,35 +170,3 @@ def watch(file: Path | None = None) -> Recorder:
 
     socket.getaddrinfo = getaddrinfo
     return recorder
-
-
-def watched() -> Recorder | None:
-    """The hook's recorder, where it is installed."""
-    return _installed[0] if _installed else None
-
-
-def begin() -> Recorder | None:
-    """What every process of the console and the command line does first."""
-    still()
-    file = os.environ.get(VARIABLE)
-    return watch(Path(file)) if file else None
-
-
-def hosts_of(settings: Settings) -> list[str]:
-    """Every host that the settings name."""
-    found: list[str] = list(settings.images.hosts)
-    for spec in settings.connections.values():
-        if spec.url:
-            found.append(urlsplit(spec.url).hostname or "")
-        if spec.grpc_host:
-            found.append(spec.grpc_host)
-    databases = (settings.store_url, settings.database_url)
-    found.extend(urlsplit(url).hostname or "" for url in databases if url)
-    return [h for h in found if h]
-
-
-def configured(settings: Settings) -> None:
-    """Allow what the settings name, where the hook is installed."""
-    recorder = watched()
-    if recorder is not None:
-        recorder.allow(hosts_of(settings))
