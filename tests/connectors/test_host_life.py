@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -350,3 +351,24 @@ def test_serving_a_folder_of_other_things_says_why(tmp_path: Path) -> None:
         host.serve(tmp_path)
     assert refused.value.code == "settings"
     assert "thesis.tex" in refused.value.message
+
+
+def test_a_host_whose_folder_was_taken_away_ends_and_leaves_the_new_one_alone(root: Path) -> None:
+    first = host.ensure(root)
+    make(client(first), rows=5)
+    shutil.rmtree(root)
+    second = host.ensure(root)
+    assert second.pid != first.pid
+    make(client(second), rows=7)
+    until(lambda: not alive(first.pid))
+    assert host.ensure(root) == second
+    assert client(second).count("c").count == 7
+    assert not list(root.glob("collections/*/closed.json"))
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits for its parent does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

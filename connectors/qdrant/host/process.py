@@ -7,6 +7,7 @@ import fcntl
 import os
 import secrets
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -29,16 +30,24 @@ def run(root: Path, idle_seconds: float, tell: Callable[..., None] | None = None
     lock = os.open(root / door.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return _serve(root, idle_seconds, tell or _nobody)
+        return _serve(root, idle_seconds, tell or _nobody, lock)
     finally:
         os.close(lock)
+
+
+def _owns(root: Path, lock: int) -> bool:
+    """Whether the folder at `root` is still the one that this host has locked."""
+    try:
+        return os.path.samestat((root / door.LOCK).stat(), os.fstat(lock))
+    except OSError:
+        return False
 
 
 def _nobody(**what: Any) -> None:
     pass
 
 
-def _serve(root: Path, idle_seconds: float, tell: Callable[..., None]) -> int:
+def _serve(root: Path, idle_seconds: float, tell: Callable[..., None], lock: int) -> int:
     stop = threading.Event()
 
     def told_to_stop(number: int, frame: object) -> None:
@@ -59,11 +68,15 @@ def _serve(root: Path, idle_seconds: float, tell: Callable[..., None]) -> int:
     door.publish(root, endpoint)
     tell(**endpoint)
     try:
-        while not stop.wait(TICK):
+        while not stop.wait(TICK) and _owns(root, lock):
             if idle_seconds and service.idle > idle_seconds and not store.building:
                 break
             store.tend()
     finally:
+        if not _owns(root, lock):
+            # The folder was removed under the host, and another may stand in its place: not one more byte.
+            sys.stderr.write("the folder is gone\n")
+            os._exit(1)
         (root / door.HOST).unlink(missing_ok=True)
         service.drain(STOP_SECONDS)
         # With a grace, gRPC waits 5 s for clients that keep their connection open (grpcio 1.78).
