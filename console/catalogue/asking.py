@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from connectors.errors import PlumblineError, redact
@@ -92,10 +93,15 @@ def describe(
         state = IndexState("unknown", fault.message)
     capabilities = connector.capabilities(target, timeout=timeout)
     version_field = version_field_of(ws, address, description)
+
+    @functools.cache
+    def shares(field: str) -> Mapping[str, float]:
+        return version_shares(ws, address, field, timeout) if tags else {}
+
     encoders: dict[str, EncoderKnown] = {}
     for field in description.dense:
         try:
-            known = encoder_of(ws, address, description, field, timeout=timeout, tags=tags)
+            known = encoder_of(ws, address, description, field, tags=shares)
         except PlumblineError as fault:
             notes.append(f"{field.name or 'vector'}: {fault.message}")
             continue
@@ -121,13 +127,17 @@ def encoder_of(
     explicit: str | None = None,
     timeout: float | None = None,
     *,
-    tags: bool = True,
+    tags: Callable[[str], Mapping[str, float]] | None = None,
 ) -> EncoderKnown | None:
-    """The encoder of a vector field without a scan: version tags count only where a facet gives them."""
+    """The encoder of a vector field without a scan: version tags count only where a facet gives them.
+
+    `tags`: version field -> share of each tag, where somebody knows it already.
+    """
     real = description.target.collection
     spec, by = ws.known_encoder(address, field, description.marker, None, explicit, real)
-    if spec is None and tags:
-        shares = version_shares(ws, address, version_field_of(ws, address, description, field), timeout)
+    if spec is None:
+        version_field = version_field_of(ws, address, description, field)
+        shares = tags(version_field) if tags else version_shares(ws, address, version_field, timeout)
         if shares:
             spec, by = ws.known_encoder(address, field, description.marker, shares, explicit, real)
     if spec is None or by is None:
