@@ -58,6 +58,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, allow_abbrev=False, **more)
+        self.commands: dict[str, argparse.ArgumentParser] = {}
         self._negative_number_matcher = re.compile(r"-\.?\d|-(inf|nan)\Z", re.IGNORECASE)
 
     def error(self, message: str) -> NoReturn:
@@ -108,6 +109,21 @@ def refuse_unknown(command: str | None) -> None:
     )
 
 
+def refuse_words(grammar: Parser, command: str, words: Sequence[str]) -> NoReturn:
+    """Raises `usage` for words that a command does not take, with the option that was probably meant."""
+    from console.settings.schema import nearest
+
+    first = next((w for w in words if w.startswith("-")), words[0])
+    own = grammar.commands[command]
+    hint = f"See `plumbline {command} --help`."
+    if first.startswith("--"):
+        close = nearest(first.partition("=")[0], re.findall(r"--[a-z-]+", own.format_usage()))
+        hint = f"{close} {hint}" if close.startswith("Did") else hint
+    raise PlumblineError(
+        "usage", f"`plumbline {command}` does not take `{first}`.", where=f"plumbline {command}", hint=hint
+    )
+
+
 def build() -> Parser:
     """The whole grammar."""
     shared = Parser(add_help=False, argument_default=argparse.SUPPRESS)
@@ -129,7 +145,9 @@ def build() -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     def command(name: str, text: str, **more: Any) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=text, description=text, parents=[shared], **more)
+        made = commands.add_parser(name, help=text, description=text, parents=[shared], **more)
+        parser.commands[name] = made
+        return made
 
     demo = command("demo", "make the demo's collections, then serve the console")
     demo.add_argument("--no-serve", action="store_true", help="stop when they are made")

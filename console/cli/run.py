@@ -143,8 +143,7 @@ def _run(words: list[str], context: Context) -> int:
     if rest and args.command == "query" and not any(w.startswith("-") for w in rest):
         args.addresses += rest
     elif rest:
-        options = [w for w in rest if w.startswith("-")]
-        grammar.error(f"unrecognized arguments: {' '.join(options or rest)}")
+        parser.refuse_words(grammar, args.command, rest)
     context.take(args)
     _calm(context.out)
     room = importlib.import_module(f"console.cli.{_ROOMS[args.command]}")

@@ -90,6 +90,24 @@ def test_a_usage_error_without_json_leaves_standard_output_empty(capsys: pytest.
     assert err == "plumbline: There is no command `querry`. Did you mean `query`? [usage]\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "close"),
+    [
+        (["query", "a/b", "--txt", "x"], "`--text`"),
+        (["query", "a/b", "--cut-off=3"], "`--cutoff`"),
+        (["demo", "--noserve"], "`--no-serve`"),
+        (["settings", "--confg", "x"], "`--config`"),
+    ],
+)
+def test_an_option_that_is_not_there_names_the_nearest_one(
+    capsys: pytest.CaptureFixture[str], words: list[str], close: str
+) -> None:
+    code, out, _ = run(capsys, *words, "--format", "json")
+    error = json.loads(out)["error"]
+    assert (code, error["code"]) == (2, "usage")
+    assert f"Did you mean {close}?" in error["hint"]
+
+
 @pytest.mark.parametrize("command", LATER)
 def test_a_command_of_a_later_version_is_unsupported(
     capsys: pytest.CaptureFixture[str], command: str
