@@ -81,9 +81,9 @@ def _described(address: Address, found: Described) -> None:
         st.metric("Aliases", len(d.aliases), border=True, height="stretch")
         st.metric("Index", found.index_state.status, border=True, height="stretch")
     if found.index_state.why:
-        st.text(found.index_state.why)
+        st.text(words.sentence(found.index_state.why))
     for note in found.notes:
-        st.text(note)
+        st.text(words.sentence(note))
     for vector in d.vectors:
         _vector(address, found, vector)
     with st.expander("Payload, aliases, tenants, capabilities, settings of the server"):

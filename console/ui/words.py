@@ -15,7 +15,7 @@ _KNOWN_BY: Final = {
     "explicit": "this query",
     "settings": "settings",
     "choice": "chosen here",
-    "marker": "collection's marker",
+    "marker": "the collection's marker",
     "versions": "version tags",
     "version": "version tags",
 }
@@ -52,6 +52,12 @@ def score(value: float) -> str:
 def moment(seconds: float) -> str:
     """A time with its zone."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S UTC")
+
+
+def sentence(text: str) -> str:
+    """A server's or adapter's remark as a sentence."""
+    text = printable(text.strip())
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".") if text else ""
 
 
 def printable(text: str) -> str:
