@@ -1,6 +1,8 @@
 .PHONY: demo test lint bench shots lock clean
 
 PYTHON := .venv/bin/python
+# Empty is unset: without bytecode on disk each start would compile its libraries again.
+export PYTHONDONTWRITEBYTECODE :=
 
 demo: ## the console with a collection of pictures to search; ARGS=--no-serve stops after seeding
 	@deploy/environment.sh run
