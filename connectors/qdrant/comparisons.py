@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from connectors.filters import Between, instant
-from connectors.qdrant.conditions import is_empty, joined, none_of, range_of, stamp, times_of
+from connectors.qdrant.conditions import any_of, is_empty, joined, none_of, range_of, stamp, times_of
 from connectors.qdrant.stubs import pb
 
 EXACT: Final = 2**53
@@ -33,6 +33,8 @@ class Said:
     condition: Any | None
     over: Any | None = None
     under: Any | None = None
+    odd: Any | None = None
+    """More of `under`, whatever is compared with: rows whose kind of value the field's index does not hold."""
 
 
 def compare_numbers(key: str, kind: IndexKind, between: Between, json: bool) -> Said:
@@ -79,7 +81,7 @@ def _integers(key: str, between: Between) -> Said:
         none_of([is_empty(key), range_of(key, gte=-WIDEST)]),
         pb.Condition(field=pb.FieldCondition(key=key, values_count=pb.ValuesCount(gt=1))),
     ]
-    return Said(range_of(key, **whole), joined(unsure), joined([*unsure, *others]))
+    return Said(range_of(key, **whole), joined(unsure), joined(unsure), any_of(others))
 
 
 def _step(value: float, steps: int) -> float:
@@ -127,7 +129,7 @@ def compare_times(key: str, kind: IndexKind, between: Between) -> Said:
     found = times_of(key, **bounds)
     unread = none_of([is_empty(key), times_of(key, gte=stamp(_EARLIEST))])
     many = pb.Condition(field=pb.FieldCondition(key=key, values_count=pb.ValuesCount(gt=1)))
-    return Said(found, found, joined([*near, unread, many]))
+    return Said(found, found, joined(near), any_of([unread, many]))
 
 
 _EARLIEST: Final = -62135596800 * 10**9

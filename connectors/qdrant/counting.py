@@ -11,7 +11,7 @@ from connectors.filters import Filter, fields_of, matches
 from connectors.model import PAGE_BYTES, Count, Facet, Target
 from connectors.qdrant import fields as settings
 from connectors.qdrant import values, wire
-from connectors.qdrant.filters import narrowed, server_filter
+from connectors.qdrant.filters import narrowed
 from connectors.qdrant.paging import Scope
 from connectors.qdrant.scanning import Scanning
 from connectors.qdrant.stubs import pb
@@ -23,7 +23,7 @@ class Counting(Scanning):
     def count(self, t: Target, where: Filter | None = None, *, timeout: float | None = None) -> Count:
         info = self.info(t, timeout)
         scope = self.scope(t, info)
-        server = server_filter(where, info.payload_schema, self.json)
+        server = self.translated(scope, where, info, timeout)
         if where is None:
             return self._about(scope, None, timeout)
         strict = settings.forbids_exact(info)
@@ -52,7 +52,7 @@ class Counting(Scanning):
         scope = self.scope(t, info)
         self._facets(info, field, at)
         key = values.json_path(field)
-        server = server_filter(where, info.payload_schema, self.json)
+        server = self.translated(scope, where, info, timeout)
         if key is None or not server.exact:
             raise unsupported(
                 "A facet under this filter would need a scan.", at, "Count the values one by one instead."

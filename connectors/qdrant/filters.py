@@ -15,13 +15,15 @@ What the server does, from its sources (1.18.3) and tried on its engine:
   match of a UUID as text by none;
 - numbers in a payload are read back through a JSON reader that can miss the last bits of a long fraction
   (serde_json without float_roundtrip), while an index keeps them as they came: neighbours of a bound are in doubt;
+- an atom that allows for such odd rows is no more answered by the index, so whether a field has any is counted
+  first, and believed for 30 s: what somebody else writes meanwhile can be missed that long;
 - times are kept to the microsecond in an index, and some spellings of RFC 3339 are not read at all.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -89,8 +91,14 @@ def index_kinds(schema: Mapping[str, Any]) -> dict[tuple[str, ...], IndexKind]:
 class QdrantDialect:
     """Implements `connectors.filters.Dialect`. One instance per translation: it gathers the doubts."""
 
-    def __init__(self, schema: Mapping[str, Any], json: bool = False) -> None:
-        """`json`: the filter travels as JSON, and its own numbers are read that way."""
+    def __init__(
+        self, schema: Mapping[str, Any], odd: Callable[[Any], bool] | None = None, json: bool = False
+    ) -> None:
+        """`odd`: whether any row meets a condition (None: some may). Rows that an index passes over are rare, and a
+        filter that allows for them is answered without the index: slowly, and by a walk that misses rows.
+        `json`: the filter travels as JSON, and its own numbers are read that way.
+        """
+        self._odd = odd or _may_be
         self._json = json
         self._kinds = index_kinds(schema)
         self.doubts: list[Any] = []
@@ -103,11 +111,13 @@ class QdrantDialect:
             self.opaque = True
             return Translated(None, False)
         condition = none_of([said.condition]) if negated else said.condition
-        doubts = [d for d in (said.over, said.under) if d is not None]
+        odd = said.odd if said.odd is not None and self._odd(said.odd) else None
+        under = joined([said.under, odd])
+        doubts = [d for d in (said.over, under) if d is not None]
         if not doubts:
             return Translated(condition, True)
         self.doubts.extend(doubts)
-        lost = said.over if negated else said.under
+        lost = said.over if negated else under
         return Translated(condition if lost is None else any_of([condition, lost]), False)
 
     def all_of(self, parts: Sequence[Any]) -> Any:
@@ -160,7 +170,7 @@ class QdrantDialect:
             inside = compare_numbers(key, kind, between, self._json)
             if inside.condition is None:
                 return Said(None)
-            said.append(Said(inside.condition, inside.condition, inside.under))
+            said.append(Said(inside.condition, inside.condition, inside.under, inside.odd))
         else:
             said.extend(compare_numbers(key, kind, Between(key, gte=n, lte=n), self._json) for n in numbers)
         return _any(said)
@@ -175,8 +185,13 @@ class ServerFilter:
     doubt: Any | None
 
 
-def server_filter(where: Filter | None, schema: Mapping[str, Any], json: bool = False) -> ServerFilter:
-    dialect = QdrantDialect(schema, json)
+def server_filter(
+    where: Filter | None,
+    schema: Mapping[str, Any],
+    odd: Callable[[Any], bool] | None = None,
+    json: bool = False,
+) -> ServerFilter:
+    dialect = QdrantDialect(schema, odd, json)
     translated = translate(where, dialect)
     conditions = [] if translated.server is None else [translated.server]
     doubt = None if dialect.opaque or not dialect.doubts else any_of(distinct(dialect.doubts))
@@ -201,7 +216,12 @@ def _any(said: Sequence[Said]) -> Said:
     conditions = [s.condition for s in said]
     if any(c is None for c in conditions):
         return Said(None)
-    return Said(any_of(conditions), joined(s.over for s in said), joined(s.under for s in said))
+    return Said(
+        any_of(conditions),
+        joined(s.over for s in said),
+        joined(s.under for s in said),
+        joined(s.odd for s in said),
+    )
 
 
 def _texts(key: str, kind: IndexKind, texts: Sequence[str]) -> Said:
@@ -232,6 +252,10 @@ def _uuid_like(text: str) -> bool:
         uuid.UUID(text)
     except ValueError:
         return False
+    return True
+
+
+def _may_be(condition: Any) -> bool:
     return True
 
 

@@ -11,7 +11,6 @@ from connectors.filters import MISSING, Filter, fields_of, lookup, matches
 from connectors.model import Hit, Payload
 from connectors.qdrant import values, wire
 from connectors.qdrant.conditions import any_of
-from connectors.qdrant.filters import server_filter
 from connectors.qdrant.stubs import pb
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def search(
     if not there:
         return []
     weight = {w: math.log(1 + (rows - counts[w] + 0.5) / (counts[w] + 0.5)) for w in there}
-    server = server_filter(where, info.payload_schema, store.json)
+    server = store.translated(scope, where, info, timeout)
     recheck = None if server.exact else where
     found: dict[Any, tuple[float, Payload]] = {}
     rounds = [[holding[w] for w in there], [any_of([holding[w] for w in there])]]

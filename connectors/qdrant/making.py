@@ -32,6 +32,7 @@ class Making(Searching):
         put_options(request, plan.options, at)
         if plan.marker is not None:
             values.put(request.metadata[settings.MARKER], dict(plan.marker))
+        self._odd.clear()
         self._make(request, timeout, at)
         for key in plan.options.get("shard_keys", ()):
             self._add_shard_key(name, shard_key(str(key)), timeout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -9,13 +10,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from connectors.errors import PlumblineError
+from connectors.filters import Filter
 from connectors.model import PAGE_BYTES, Count, Description, Range, RowId, Target, Tenant, id_key
 from connectors.qdrant import fields as settings
 from connectors.qdrant import values, wire
 from connectors.qdrant.conditions import keyword
 from connectors.qdrant.describing import Describing, shard_key
+from connectors.qdrant.filters import ServerFilter, server_filter
 from connectors.qdrant.stubs import pb
 from connectors.qdrant.values import Choice
+from connectors.spec import ConnectionSpec
 
 ROWS_AT_MOST: Final = 16_384
 
@@ -24,6 +28,7 @@ FIRST_ROWS: Final = 64
 
 
 GROWTH: Final = 8
+ODD_FOR: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,10 @@ class Page:
 
 
 class Paging(Describing):
+    def __init__(self, spec: ConnectionSpec) -> None:
+        super().__init__(spec)
+        self._odd: dict[tuple[str, bytes], tuple[float, bool]] = {}
+
     def scope(self, t: Target, info: Any) -> Scope:
         """Raises `not-found` where a collection without tenants is asked for one."""
         if t.tenant is None:
@@ -80,6 +89,27 @@ class Paging(Describing):
             settings=held,
             via_alias=t.collection if real != t.collection else None,
         )
+
+    def translated(
+        self, scope: Scope, where: Filter | None, info: Any, timeout: float | None
+    ) -> ServerFilter:
+        """The filter for the server. Whether odd rows are there is asked once in 30 s, and again after an own write."""
+
+        def odd(condition: Any) -> bool:
+            key = (scope.name, condition.SerializeToString(deterministic=True))
+            known = self._odd.get(key)
+            if known is not None and time.monotonic() - known[0] < ODD_FOR:
+                return known[1]
+            try:
+                found = self._count(Scope(scope.name), pb.Filter(must=[condition]), timeout) > 0
+            except PlumblineError as fault:
+                if fault.code not in ("timeout", "strict-mode", "busy"):
+                    raise
+                found = True
+            self._odd[key] = (time.monotonic(), found)
+            return found
+
+        return server_filter(where, info.payload_schema, odd, self.json)
 
     def _scroll(self, scope: Scope, fields: Sequence[str] | None, payload: Choice) -> Any:
         """`fields` None: every vector."""

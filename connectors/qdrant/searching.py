@@ -24,7 +24,7 @@ from connectors.model import (
 from connectors.qdrant import fields as settings
 from connectors.qdrant import keywords, values, wire
 from connectors.qdrant.counting import Counting
-from connectors.qdrant.filters import ServerFilter, server_filter
+from connectors.qdrant.filters import ServerFilter
 from connectors.qdrant.scanning import Scope
 from connectors.qdrant.stubs import pb
 from connectors.qdrant.values import Choice
@@ -67,7 +67,7 @@ class Searching(Counting):
         if k <= 0 or not len(matrix):
             return [[] for _ in range(len(matrix))]
         held = next(f for f in settings.vector_fields(info) if f.name == field)
-        server = server_filter(where, info.payload_schema, self.json)
+        server = self.translated(scope, where, info, timeout)
         hits: list[list[Hit]] = []
         most = self._queries_at_once(dimension, info)
         for i in range(0, len(matrix), most):

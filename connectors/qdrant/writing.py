@@ -54,6 +54,9 @@ class Writing(Making):
                 result += self._put(t, good, mode, info, timeout)
             except PlumblineError as fault:
                 raise _told(fault, len(result.done)) from None
+            finally:
+                # An alias and its collection are two names of the same rows.
+                self._odd.clear()
         return result
 
     def set_marker(

@@ -212,3 +212,18 @@ def test_a_path_that_cannot_be_read_is_a_usage_error(filled: Filled) -> None:
     with pytest.raises(PlumblineError) as caught:
         engine.count(t, Equals('"open', "x"))
     assert caught.value.code == "usage"
+
+
+def test_a_fraction_that_is_written_into_an_integer_field_is_found_at_once(engine: QdrantConnector) -> None:
+    made = Made(engine)
+    t = made.collection()
+    engine.index_payload(t, [PayloadField("n", "integer")])
+    one = np.ones(4, np.float32)
+    engine.insert(t, [Row(i, {"": one}, {"n": i}) for i in range(10)])
+    where = Between("n", gte=5, lt=8)
+    assert (engine.count(t, where).rows, engine.count(t, where).scanned) == (3, False)
+    engine.insert(t, [Row(20, {"": one}, {"n": 5.5}), Row(21, {"": one}, {"n": [1, 6.5]})])
+    assert engine.count(t, where).rows == 5
+    (hits,) = engine.search(t, "", np.ones((1, 4), np.float32), 20, where)
+    assert {h.id for h in hits} == {5, 6, 7, 20, 21}
+    made.clean()
