@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -153,3 +154,15 @@ def test_a_wrong_setting_keeps_the_old_ones_and_is_said(
     assert not test.exception
     assert "The settings stay as they were" in texts(test)
     assert "alive" in session.workspace().settings.connections
+
+
+def test_somebody_else_s_entries_in_the_secrets_are_listed_and_their_values_are_not(
+    app: App, tmp_path: Path
+) -> None:
+    (tmp_path / ".streamlit").mkdir()
+    (tmp_path / ".streamlit" / "secrets.toml").write_text(
+        '[connections.warehouse]\nurl = "sql://secret-value"\n'
+    )
+    said = texts(app("connections").run())
+    assert "warehouse" in said
+    assert "secret-value" not in said
