@@ -20,7 +20,12 @@ def cache_folder() -> Path:
 def weaviate_program() -> Path | None:
     named = os.environ.get("PLUMBLINETEST_WEAVIATE")
     found = shutil.which("weaviate-server")
-    places = [named, str(cache_folder() / "bin" / "weaviate-server"), found, str(Path.home() / "go/bin/weaviate-server")]
+    places = [
+        named,
+        str(cache_folder() / "bin" / "weaviate-server"),
+        found,
+        str(Path.home() / "go/bin/weaviate-server"),
+    ]
     return next((Path(p) for p in places if p and Path(p).is_file()), None)
 
 
