@@ -62,8 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     out = Out(parser.wanted_format(words), "--quiet" in words, "--verbose" in words)
     context = Context(out)
-    if argv is None and parser.command_of(words) in _LOOKING:
-        signal.signal(signal.SIGINT, _interrupted)
+    if argv is None:
+        # Set in any case: a shell without job control starts its background jobs with SIGINT ignored.
+        looking = parser.command_of(words) in _LOOKING
+        signal.signal(signal.SIGINT, _interrupted if looking else signal.default_int_handler)
     try:
         code = _guarded(words, context)
         output.flush()
