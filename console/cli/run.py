@@ -8,9 +8,9 @@ import os
 import signal
 import sys
 import threading
+import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from types import FrameType
 from typing import Final, NoReturn
 
 from connectors.errors import PlumblineError, redact
@@ -64,8 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     context = Context(out)
     if argv is None:
         # Set in any case: a shell without job control starts its background jobs with SIGINT ignored.
-        looking = parser.command_of(words) in _LOOKING
-        signal.signal(signal.SIGINT, _interrupted if looking else signal.default_int_handler)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if parser.command_of(words) in _LOOKING:
+            _hear_interrupts()
     try:
         code = _guarded(words, context)
         output.flush()
@@ -84,17 +85,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _interrupted(_number: int, _frame: FrameType | None) -> None:
-    """A library may wait for its threads before it lets an interrupt through: for a moment, not for long."""
+def _hear_interrupts() -> None:
+    """A library may wait for its threads before it lets an interrupt through: for a moment, not for long.
+
+    The thread that ends the process is there beforehand: a handler that started one could do so while the main
+    thread holds the lock that starting takes.
+    """
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
 
     def late() -> None:
-        _say("Interrupted.")
-        _leave(INTERRUPTED)
+        while (number := os.read(heard, 1)) and number[0] != signal.SIGINT:
+            pass
+        if number:
+            time.sleep(PATIENCE)
+            _say("Interrupted.")
+            _leave(INTERRUPTED)
 
-    end = threading.Timer(PATIENCE, late)
-    end.daemon = True
-    end.start()
-    raise KeyboardInterrupt
+    threading.Thread(target=late, name="interrupt", daemon=True).start()
 
 
 def _leave(code: int) -> NoReturn:
