@@ -80,7 +80,9 @@ class Link:
             except PlumblineError as fault:
                 if way is not None and fault.code == "unreachable":
                     self._forget(way)
-                pause = self._pause(fault, attempt, known and (again or way is None))
+                # Before there is a way nothing was sent, so nothing can be done twice.
+                unsent = way is None
+                pause = self._pause(fault, attempt, known or self.spec.path is not None, again or unsent)
                 if pause is None or time.monotonic() + pause >= deadline or attempt == ATTEMPTS:
                     raise fault.at(at) from None
                 time.sleep(pause)
@@ -301,11 +303,11 @@ class Link:
                 self._open = None
                 way.close()
 
-    def _pause(self, fault: PlumblineError, attempt: int, known: bool) -> float | None:
+    def _pause(self, fault: PlumblineError, attempt: int, known: bool, again: bool) -> float | None:
         """Seconds until the next attempt, None where another is not worth it."""
         jitter = random.uniform(0.5, 1.0)  # noqa: S311
         if fault.code == "busy":
             return fault.retry_after if fault.retry_after else jitter * 0.2 * 2**attempt
-        if fault.code == "unreachable" and (known or self.spec.path is not None):
+        if fault.code == "unreachable" and known and again:
             return jitter * 0.1 * 2**attempt
         return None

@@ -16,6 +16,8 @@ from connectors.qdrant.searching import Searching
 from connectors.qdrant.stubs import pb
 
 INDEX_PAUSE: Final = 0.05
+BUILDING: Final = 60.0
+"""Seconds that making, indexing and dropping may take where the caller names none: more than a reading."""
 
 
 class Making(Searching):
@@ -25,6 +27,7 @@ class Making(Searching):
         strict_mode. Payload fields that are `indexed` get an index. `plan.tenants`: nothing to prepare here."""
         at = self.where(name)
         self.writable(at)
+        timeout = self._building(timeout)
         if plan.marker is not None:
             self._marks(at)
         request = pb.CreateCollection(collection_name=name)
@@ -49,6 +52,7 @@ class Making(Searching):
         at = self.where(name)
         self.writable(at)
         info = self.info(source, timeout)
+        timeout = self._building(timeout)
         config, params = info.config, info.config.params
         request = pb.CreateCollection(collection_name=name)
         request.vectors_config.CopyFrom(params.vectors_config)
@@ -105,7 +109,7 @@ class Making(Searching):
             "Collections/Delete",
             request,
             "CollectionOperationResponse",
-            timeout,
+            self._building(timeout),
             at=at,
             write=True,
             again=False,
@@ -117,12 +121,16 @@ class Making(Searching):
         """Waits until the index answers. `details` are Qdrant's own index parameters."""
         at = self.where(t)
         self.writable(at)
+        timeout = self._building(timeout)
         for field in fields:
             request = index_request(t.collection, field, at)
             self.ask("Points/CreateFieldIndex", request, timeout, at=at, write=True)
             self._usable(t, field, request, timeout)
 
     # Parts
+
+    def _building(self, timeout: float | None) -> float:
+        return max(self.spec.timeout, BUILDING) if timeout is None else timeout
 
     def _marks(self, at: str) -> None:
         if self.since(1, 16, 0) is False:

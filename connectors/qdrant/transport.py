@@ -126,7 +126,8 @@ class Grpc:
             ("grpc.keepalive_time_ms", 30_000),
             ("grpc.keepalive_timeout_ms", 10_000),
             ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.min_reconnect_backoff_ms", 100),
+            # Not a pause, but the time that a handshake may take: a far or a busy server needs more than the pause.
+            ("grpc.min_reconnect_backoff_ms", _HANDSHAKE_MS),
             ("grpc.max_reconnect_backoff_ms", 2_000),
             ("grpc.use_local_subchannel_pool", 1),
             ("grpc.enable_http_proxy", 0 if self._direct else 1),
@@ -157,7 +158,7 @@ class Grpc:
         if status is grpc.StatusCode.DEADLINE_EXCEEDED and "deadline exceeded" in details.lower():
             return self._late(timeout, left)
         if "SETTINGS frame" in details:
-            return faults.timed_out(seconds=timeout)
+            return faults.timed_out(seconds=round(spent, 1))
         broken = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN)
         if status is grpc.StatusCode.CANCELLED or (
             status in broken and (faults.lost(details) or not details)
@@ -180,6 +181,7 @@ class Grpc:
         return faults.timed_out(seconds=timeout)
 
 
+_HANDSHAKE_MS: Final = 20_000
 _HTTP_STATUS: Final = re.compile(r"http2? header with status: (\d{3})", re.IGNORECASE)
 
 

@@ -45,7 +45,7 @@ def unknown(where: str, reading: Reading, vector: VectorField) -> PlumblineError
     """`encoder-unknown`, with the tags that were of no help."""
     tags = ""
     if reading.mix is not None:
-        tags = f" Its rows are tagged {shares_text(reading.mix)}, which name no configured encoder."
+        tags = f" Its rows are tagged {shares_text(reading.mix)}, which name no single configured encoder."
     elif reading.why:
         tags = f" Its version tags could not be read: {reading.why}"
     field_ = f"`{vector.name}`" if vector.name else "this collection"

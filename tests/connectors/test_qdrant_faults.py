@@ -27,6 +27,7 @@ from tests.doubles import (
     Double,
     closed_port,
     double,
+    far,
     http_on_grpc_port,
     server_double,
     silent_port,
@@ -108,6 +109,12 @@ def test_a_port_that_never_answers_ends_within_the_timeout(opened: Connect) -> N
         started = time.monotonic()
         assert code(connector.server) in ("timeout", "unreachable")
         assert time.monotonic() - started < 3
+
+
+def test_a_far_server_is_given_the_time_for_a_handshake(opened: Connect, server: Double) -> None:
+    with far(server.port, 0.4) as port:
+        connector = opened(server.spec(grpc_port=port, timeout=8.0))
+        assert connector.server().transport == "grpc"
 
 
 def test_a_web_server_is_no_qdrant(opened: Connect) -> None:
@@ -262,6 +269,22 @@ def test_the_servers_words_become_the_contracts_codes(
     t = filled(connector, 1)
     server.faults.fail("Points/Count", status, text=text)
     assert code(lambda: connector.count(t)) == expected
+
+
+def test_making_a_collection_may_take_longer_than_a_reading(opened: Connect, server: Double) -> None:
+    connector = opened(server.spec(timeout=1.0))
+    server.faults.delay("Collections/Create", 1.5)
+    connector.create("rows", PLAN)
+    assert server.calls["Collections/Create"] == 1
+    assert code(lambda: connector.create("more", PLAN, timeout=0.3)) == "timeout"
+
+
+def test_a_collection_is_made_once_even_where_the_answer_is_lost(opened: Connect, server: Double) -> None:
+    connector = opened(server.spec())
+    connector.server()
+    server.faults.fail("Collections/Create", "UNAVAILABLE", text="Socket closed")
+    assert code(lambda: connector.create("rows", PLAN)) == "unreachable"
+    assert server.calls["Collections/Create"] == 1
 
 
 def test_a_key_that_may_only_read_reads_and_says_so_on_a_write(opened: Connect, server: Double) -> None:

@@ -20,13 +20,13 @@ A real server answers a health check without a key, and so does a double that pr
 (`version` given); the embedded host asks for the key always.
 
 `http_on_grpc_port()`, `tls_on_plain_port()`, `silent_port()` and `closed_port()` are context managers
-that give the port number. `server_double` is a fixture: a healthy double in a folder of its own.
+that give the port number; `far(port, seconds)` is a server with late answers. `server_double` is a fixture: a healthy double in a folder of its own.
 """
 
 from __future__ import annotations
 
 from tests.doubles.faults import Faults
-from tests.doubles.ports import closed_port, http_on_grpc_port, silent_port, tls_on_plain_port
+from tests.doubles.ports import closed_port, far, http_on_grpc_port, silent_port, tls_on_plain_port
 from tests.doubles.server import KEY, Double, double, server_double
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Faults",
     "closed_port",
     "double",
+    "far",
     "http_on_grpc_port",
     "server_double",
     "silent_port",

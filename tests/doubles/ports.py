@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -89,6 +90,27 @@ def silent_port() -> Iterator[int]:
 
     with _listening(serve) as port:
         yield port
+
+
+@contextlib.contextmanager
+def far(port: int, seconds: float) -> Iterator[int]:
+    """The server at `port` of this machine, whose every answer is `seconds` late: far away, or busy."""
+
+    def serve(connection: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as server:
+
+            def back() -> None:
+                with contextlib.suppress(OSError):
+                    while data := server.recv(65536):
+                        time.sleep(seconds)
+                        connection.sendall(data)
+
+            threading.Thread(target=back, daemon=True).start()
+            while data := connection.recv(65536):
+                server.sendall(data)
+
+    with _listening(serve) as far_port:
+        yield far_port
 
 
 @contextlib.contextmanager
