@@ -36,8 +36,8 @@ def run(
     """
     start = time.perf_counter()
     request.check()
-    for address in request.addresses:
-        ws.spec(address.connection)
+    if len(request.addresses) == 1:
+        ws.spec(request.addresses[0].connection)
     vector = read_query_vector(request, ws.home)
     picture = read_picture(request, ws.settings)
     fused = request.fuse is not None or legs_fused_per_address(request)

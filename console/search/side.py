@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from connectors.errors import PlumblineError, redact
+from connectors.filters import And, Filter, Ids, Not
 from connectors.model import ALL, Description, Hit, SearchOptions, Target, VectorField
 from connectors.protocol import Connector
 from console.search.choosing import choose_field, fits
@@ -132,17 +133,29 @@ class _Searcher:
         if own_row:
             spare = 1 if target.tenant or not described.tenants else len(described.tenants)
         k = self._k()
-        with self.work.timed("search"):
-            answers = connector.search(
+
+        def ask(limit: int, passing: Filter | None) -> list[list[Hit]]:
+            return connector.search(
                 target,
                 vector.name,
                 np.stack([queries[part] for part in queries]),
-                min(k + spare, MOST_HITS + spare),
-                self.request.filter,
+                limit,
+                passing,
                 SearchOptions(exact=self.request.exact),
                 ALL,
                 timeout=self.request.timeout,
             )
+
+        with self.work.timed("search"):
+            try:
+                answers = ask(k + spare, self.request.filter)
+            except PlumblineError as fault:
+                # A strict mode may allow k hits and not one more: then the server leaves the row out.
+                if fault.code != "strict-mode" or not spare or row is None:
+                    raise
+                others = Not(Ids((row.id,)))
+                wanted = self.request.filter
+                answers = ask(k, others if wanted is None else And((wanted, others)))
         legs: list[Leg] = []
         for part, hits in zip(queries, answers, strict=True):
             kept = [h for h in hits if not (own_row and row is not None and h.id == row.id)][:k]

@@ -230,6 +230,8 @@ def test_several_addresses_print_what_there_is_and_are_exit_2_where_one_fails(co
     assert codes == {"emb/Docs": None, "emb/Nope": "not-found", "dead/x": "unreachable"}
     assert len(ran.json["hits"]) == 2
     assert ran.json["error"]["code"] == "not-found"
+    other = console("query", "emb/Docs", "nobody/x", "--id", "1", "-k", "2", "--format", "json")
+    assert (other.code, other.json["error"]["code"], len(other.json["hits"])) == (2, "not-found", 2)
     table = console("query", "emb/Docs", "emb/Nope", "--id", "1")
     assert table.code == 2
     assert "[not-found]" in table.out

@@ -135,6 +135,15 @@ def test_strict_mode_is_named_where_it_forbids_exact_search(tmp_path: Path) -> N
         assert code(made.ask()) == ""
 
 
+def test_as_many_hits_as_strict_mode_allows_are_had_beside_the_row_itself(tmp_path: Path) -> None:
+    with trouble(tmp_path, strict={"max_query_limit": 3}) as made:
+        answer = run(made.ws, QueryRequest((HERE,), row=RowPart(made.ask().hits[0].id), k=3))
+        assert code(answer) == ""
+        assert len(answer.hits) == 3
+        assert answer.request.row is not None
+        assert answer.request.row.id not in [hit.id for hit in answer.hits]
+
+
 def test_an_old_server_answers_too(tmp_path: Path) -> None:
     with trouble(tmp_path, version="1.12.6") as made:
         answer = made.ask(encoder="toy-a")
