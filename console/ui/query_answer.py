@@ -180,7 +180,7 @@ def caption(side: Side, hits: int | None, drawn: Drawn) -> None:
     if side.encoder is not None:
         encoder = f"encoder {side.encoder.name}, {models.fingerprint(side.encoder.fingerprint)}"
     found = f"{words.plural(hits, 'result')}" if hits is not None else str(side.address)
-    ranked = f"{side.metric or 'keyword'} {'exactly' if side.exact else 'by the index'}"
+    ranked = f"{_scored(drawn, side)} {'exactly' if side.exact else 'by the index'}"
     spent = ", ".join(
         f"{name} {words.milliseconds(value)}"
         for name, value in (
@@ -192,6 +192,14 @@ def caption(side: Side, hits: int | None, drawn: Drawn) -> None:
         f"Time: {spent}; in all {words.milliseconds(drawn.answer.elapsed_ms)}.",
     ]
     note([*lines, *_versions(side)], key=f"query.caption.{side.address}")
+
+
+def _scored(drawn: Drawn, side: Side) -> str:
+    """The metric, and which way its scores go: two databases beside each other may count in opposite ways."""
+    if side.metric is None:
+        return "keyword"
+    kinds = {h.score_kind for h in drawn.answer.hits_of(side.address)} - {"fused"}
+    return f"{side.metric} {kinds.pop()}" if len(kinds) == 1 and drawn.request.fuse is None else side.metric
 
 
 def _versions(side: Side) -> list[str]:

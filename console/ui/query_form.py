@@ -16,14 +16,19 @@ from console.ui.query_state import AS_KNOWN, FUSIONS, LEGS
 
 PICTURES: Final = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"]
 PREFERRED: Final = "demo/scenes"
+STARTING: Final = 3.0
+"""Seconds that a first visit waits for the demo's store."""
 
 
 def draw() -> tuple[QueryRequest | None, PlumblineError | None]:
     """Draw the widgets; the request that they make, or why they make none."""
-    listed = _listed()
     state = st.session_state
-    if not state.get("q.addresses") and not state.get("query.preselected") and listed:
-        state["q.addresses"] = [PREFERRED if PREFERRED in listed else listed[0]]
+    choosing = not state.get("q.addresses") and not state.get("query.preselected")
+    if choosing:
+        _wait_for_the_preferred()
+    listed = _listed()
+    if choosing and listed:
+        state["q.addresses"] = [_preferred(listed)]
         first = _first()
         modality = modality_field(first)
         if modality in filter_builder.types_of(first):
@@ -190,6 +195,22 @@ def _parts() -> None:
 
 def _forget(name: str) -> None:
     st.session_state[name] = None
+
+
+def _wait_for_the_preferred() -> None:
+    """A first visit waits a little longer for the demo: its store lies on this machine and may be starting."""
+    name = parse_address(PREFERRED).connection
+    if name in session.workspace().settings.connections:
+        board.glance(board.collections(name), seconds=STARTING)
+
+
+def _preferred(listed: list[str]) -> str:
+    """The demo's pictures, else the first collection that holds rows, else the first."""
+    if PREFERRED in listed:
+        return PREFERRED
+    lines = [x for n in session.workspace().settings.connections for x in board.collections(n).value or ()]
+    held = {str(Address(x.connection, x.summary.name)) for x in lines if x.summary and x.summary.rows}
+    return next((text for text in listed if text in held), listed[0])
 
 
 def _listed() -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -11,7 +13,7 @@ from connectors import filters
 from connectors.errors import PlumblineError
 from console.search import QueryRequest, RowPart, Upload
 from console.settings import Address
-from console.ui import query_state
+from console.ui import query_answer, query_state
 from tests.ui.pretend import Held, Pretend
 from tests.ui.test_pages import App, Open, texts
 
@@ -158,6 +160,35 @@ def test_the_first_visit_chooses_a_collection_and_asks_nothing(app: App, things:
     assert test.multiselect(key="q.addresses").value == ["alive/things"]
     assert searches(things) == 0
     assert "Ask in words" in texts(test)
+
+
+def test_the_first_visit_passes_over_collections_without_rows(app: App, things: Pretend) -> None:
+    things.held["a-first-one"] = Held()
+    test = app("query").run()
+    assert test.multiselect(key="q.addresses").value == ["alive/things"]
+
+
+def test_the_first_visit_waits_for_the_demo_rather_than_choose_what_was_quicker(
+    app: App, pretend: Open
+) -> None:
+    made = pretend("alive", "demo")
+    made["alive"].held["things"] = Held(rows=[(1, [1.0, 0.0, 0.0, 0.0], {})])
+    made["demo"].held["scenes"] = Held(rows=[(1, [1.0, 0.0, 0.0, 0.0], {})])
+    made["demo"].hold = threading.Event()
+    starting = threading.Timer(1.2, made["demo"].hold.set)
+    starting.start()
+    test = app("query").run()
+    starting.join()
+    assert test.multiselect(key="q.addresses").value == ["demo/scenes"]
+
+
+def test_the_answer_says_which_way_its_scores_go(
+    app: App, things: Pretend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[str] = []
+    monkeypatch.setattr(query_answer, "note", lambda lines, key: noted.extend(lines))
+    app("query", a="alive/things", vector=VECTOR).run()
+    assert noted[0].startswith("10 results, cosine similarity by the index;")
 
 
 def test_a_picture_is_kept_by_its_hash_and_stands_in_the_link(app: App, things: Pretend) -> None:
