@@ -15,7 +15,23 @@ from pathlib import Path
 from typing import Any
 
 
+def _read_deep_payloads() -> None:
+    """Lets protobuf's C parser read messages nested deeper than 100.
+
+    A JSON payload may be nested 128 deep (qdrant 1.18.3), which is three messages a level: one such row made
+    every answer that held it unreadable. The switch is protobuf's own, for the process.
+    """
+    try:
+        from google._upb import _message  # pyright: ignore
+    except ImportError:
+        return
+    switch = getattr(_message, "SetAllowOversizeProtos", None)
+    if switch is not None:
+        switch(True)
+
+
 def _load() -> Any:
+    _read_deep_payloads()
     if (loaded := sys.modules.get("qdrant_client.grpc")) is not None:
         return loaded
     name = "connectors.qdrant._messages"

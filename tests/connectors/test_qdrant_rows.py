@@ -393,3 +393,16 @@ def test_an_unknown_option_or_metric_is_refused_before_anything_is_made(made: Ma
             made.connector.create("never", CollectionPlan((field,), options=options))
         assert caught.value.code == code
     assert "never" not in {c.name for c in made.connector.collections()}
+
+
+def test_a_payload_as_deep_as_the_server_takes_is_read() -> None:
+    from connectors.qdrant import values
+    from connectors.qdrant.stubs import pb
+
+    deep: dict[str, Any] = {}
+    for _ in range(120):
+        deep = {"k": deep}
+    row = pb.RetrievedPoint()
+    values.put(row.payload["deep"], deep)
+    read = pb.RetrievedPoint.FromString(row.SerializeToString())
+    assert read == row
