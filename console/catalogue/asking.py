@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from connectors.errors import PlumblineError, redact
 from console.catalogue.parallel import at_once
+from console.catalogue.payload import seen_fields
 from console.catalogue.shapes import ConnectionState, Described, EncoderKnown, Fault, Listed
 from console.settings import VERSION_FIELD, Address
 
@@ -77,7 +79,8 @@ def describe(
 ) -> Described:
     """One collection, with the encoder of each dense field. Raises `PlumblineError`.
 
-    `tags`: whether version tags may be counted by a facet; a page does not ask that of a server on loading.
+    `tags`: whether version tags and tenants may be counted by a facet and a few rows be read for the fields
+    that no schema tells of; a page does not ask that of a server on loading.
     """
     from connectors.model import IndexState, Target
 
@@ -92,6 +95,15 @@ def describe(
     except PlumblineError as fault:
         state = IndexState("unknown", fault.message)
     capabilities = connector.capabilities(target, timeout=timeout)
+    if tags:
+        seen = seen_fields(connector, target, description, timeout)
+        tenants = description.tenants
+        if tenants is None and capabilities.tenants:
+            try:
+                tenants = connector.tenants(target, timeout=timeout)
+            except PlumblineError as fault:
+                notes.append(f"The tenants can't be counted: {fault.message}")
+        description = replace(description, payload=(*description.payload, *seen), tenants=tenants)
     version_field = version_field_of(ws, address, description)
 
     @functools.cache

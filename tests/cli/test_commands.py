@@ -153,6 +153,18 @@ def test_a_collection_is_described(console: Inside) -> None:
     ].items()
 
 
+def test_fields_without_an_index_are_described_from_a_few_rows(console: Inside) -> None:
+    fields = {
+        p["field"]: (p["type"], p["indexed"])
+        for p in console("describe", "emb/Docs", "--format", "json").json["payload"]
+    }
+    assert fields == {
+        "embedding_version": ("keyword", True),
+        "caption": ("keyword", False),
+        "n": ("integer", False),
+    }
+
+
 def test_an_odd_name_is_reached_by_its_address(console: Inside) -> None:
     ran = console("describe", address(ODD), "--format", "json")
     assert (ran.code, ran.json["rows"], ran.json["address"]) == (0, 20, address(ODD))

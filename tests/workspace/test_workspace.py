@@ -73,6 +73,9 @@ class Counted:
     def describe(self, t: Target, *, timeout: float | None = None) -> Description:
         return Description(Target("Docs"), 3, (CLIP,), marker=self.marker)
 
+    def sample(self, *_: object, timeout: float | None = None) -> object:
+        raise PlumblineError("strict-mode", "Rows can't be drawn.")
+
     def index_state(self, t: Target, *, timeout: float | None = None) -> object:
         raise PlumblineError("timeout", "The index did not say.")
 
