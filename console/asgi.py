@@ -84,12 +84,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 def _not_bound(host: str, port: int, fault: OSError) -> PlumblineError:
     if fault.errno == errno.EADDRINUSE:
-        return PlumblineError(
-            "port-taken",
-            f"Port {port} is taken by another program.",
-            where=f"{host}:{port}",
-            hint="Stop that program, or choose another port with --port.",
-        )
+        return serving.port_taken(host, port)
     if fault.errno == errno.EACCES:
         return PlumblineError(
             "port-taken",

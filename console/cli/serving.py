@@ -138,12 +138,9 @@ def free_port(host: str, port: int) -> None:
             held.bind(place)
     except OSError as fault:
         if fault.errno == errno.EADDRINUSE:
-            raise PlumblineError(
-                "port-taken",
-                f"Port {port} is taken by another program.",
-                where=f"{host}:{port}",
-                hint="Stop that program, or choose another port with --port.",
-            ) from None
+            from console.ui.serving import port_taken
+
+            raise port_taken(host, port) from None
 
 
 def store(args: Namespace, context: Context) -> int:

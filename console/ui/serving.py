@@ -8,10 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from connectors.errors import PlumblineError
 from console.ui.door import is_loopback
 
 HOUSE: Final = Path(__file__).resolve().parent.parent.parent
 """The folder that holds `console`, `pages` and `.streamlit`, in a checkout and in the wheel alike."""
+
+
+def port_taken(host: str, port: int) -> PlumblineError:
+    """The error of a port that another program listens on."""
+    return PlumblineError(
+        "port-taken",
+        f"Port {port} is taken by another program.",
+        where=f"{host}:{port}",
+        hint="Stop that program, or choose another port with --port.",
+    )
 
 
 @dataclass(slots=True)
