@@ -205,4 +205,4 @@ def _how_to_add() -> None:
         "sent over a network. Copy one of these, fill it in, and read the settings again."
     )
     for tab, (_, text) in zip(st.tabs(list(_EXAMPLE)), _EXAMPLE.items(), strict=True):
-        tab.code(text, language="bash" if "export" in text else "toml", wrap_lines=True)
+        tab.code(text, language=None, wrap_lines=True)

@@ -91,7 +91,7 @@ def _described(address: Address, found: Described) -> None:
     st.caption("The same on the command line")
     st.code(
         f"plumbline describe {encode(address.connection)}/{encode(address.collection)}",
-        language="bash",
+        language=None,
         wrap_lines=True,
     )
 

@@ -101,7 +101,7 @@ def empty(title: str, text: str, command: str | None = None) -> None:
         st.markdown(f"**{title}**")
         st.text(text)
         if command is not None:
-            st.code(command, language="bash", wrap_lines=True)
+            st.code(command, language=None, wrap_lines=True)
 
 
 def restored(fault: Mapping[str, str]) -> PlumblineError:

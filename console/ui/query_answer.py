@@ -227,7 +227,7 @@ def _take_away(drawn: Drawn) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.popover("As a command", icon=":material/terminal:"):
             st.caption("The same query on the command line")
-            st.code(drawn.request.to_command(), language="bash", wrap_lines=True)
+            st.code(drawn.request.to_command(), language=None, wrap_lines=True)
         for form, mime in FORMS:
             st.download_button(
                 f"Hits as {form.upper()}",
