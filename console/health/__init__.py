@@ -1,0 +1,1 @@
+"""What the console knows of a collection's health: profile, probes, checks, causes, reports."""

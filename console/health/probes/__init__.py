@@ -1,0 +1,1 @@
+"""Searches and re-encodings: every input and output of a check, with a budget."""

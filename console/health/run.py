@@ -1,0 +1,231 @@
+"""One check from the address to the reports: read, probe, judge, explain."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from connectors.errors import PlumblineError
+from connectors.model import Description, Target, VectorField
+from console.health import registry
+from console.health.causes import explain
+from console.health.evidence import Evidence
+from console.health.findings import Finding, NotMeasured
+from console.health.naming import field_names
+from console.health.policy import Policy, policy
+from console.health.probing import Budget, BudgetSpent, Probing
+from console.health.progress import Progress, Tell, quiet
+from console.health.report import Report, build
+from console.health.scan import Examined, examine
+from console.health.stored import Past, past
+
+if TYPE_CHECKING:
+    from connectors.protocol import Connector
+    from console.encoders import Encoder, EncoderSpec
+    from console.health.options import CheckOptions, FieldNames
+    from console.workspace import Address, Workspace
+
+
+def check(
+    ws: Workspace,
+    address: Address,
+    options: CheckOptions,
+    *,
+    tell: Tell = quiet,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> list[Report]:
+    """A report of each dense vector field that the address means. Writes nothing, stores nothing.
+
+    Raises `Cancelled`, and what connecting, reading or an encoder that was asked for raises.
+    """
+    began = time.monotonic()
+    rules = policy(ws.settings.policy)
+    connector = ws.connector(address.connection)
+    tell(Progress("Connecting"))
+    target = Target(address.collection, address.tenant)
+    description = connector.describe(target)
+    real = Target(description.target.collection, address.tenant)
+    fields = [ws.field(description, address)] if address.vector is not None else list(description.dense)
+    if not fields:
+        fields = [ws.field(description, address)]
+    tell(Progress("Looking at a few rows"))
+    names = field_names(ws, address, description, connector, real, options)
+    only = None
+    if options.sample_of is not None:
+        only = past(ws, address.with_vector(fields[0].name)).sampled_ids(options.sample_of)
+    read = examine(
+        connector, real, description, fields, names, options, tell=tell, cancelled=cancelled, only=only
+    )
+    budget = Budget(options.budget, cancelled)
+    return [
+        _judge(ws, address.with_vector(f.name), connector, real, description, f, names, read[f.name], options,
+               rules, budget, tell, began)
+        for f in fields
+    ]  # fmt: skip
+
+
+def _judge(
+    ws: Workspace,
+    address: Address,
+    connector: Connector,
+    target: Target,
+    description: Description,
+    field: VectorField,
+    names: FieldNames,
+    examined: Examined,
+    options: CheckOptions,
+    rules: Policy,
+    budget: Budget,
+    tell: Tell,
+    began: float,
+) -> Report:
+    configured = ws.configured(address, field.name, description.target.collection)
+    before: Past = past(ws, address)
+    spec = _encoder(ws, address, field, description, names, examined, options)
+    evidence = Evidence(
+        address=str(address),
+        kind=connector.spec.kind,
+        description=description,
+        field=field,
+        server=connector.server(),
+        index_state=connector.index_state(target),
+        capabilities=connector.capabilities(target),
+        options=options,
+        names=names,
+        scan=examined.facts,
+        profile=examined.profile,
+        table=examined.table,
+        reservoir=examined.reservoir,
+        expected_rows=options.expected_rows
+        if options.expected_rows is not None
+        else configured.expected_rows,
+        optional=field.name in (configured.optional_vectors or ()),
+        encoder=spec,
+        baseline=before.baseline(options.baseline),
+        history=before.reports,
+    )
+    load = _loader(spec) if options.encoder is not None else None
+    evidence = _probe(ws, address, connector, target, evidence, rules, budget, load, tell)
+    tell(Progress("Judging"))
+    findings, unmeasured = judge(evidence, rules)
+    findings = explain(findings, evidence, rules, np.random.default_rng(options.seed))
+    return build(
+        evidence,
+        rules,
+        findings,
+        unmeasured,
+        accepted=ws.settings.accepted,
+        at=datetime.now(UTC),
+        seconds=time.monotonic() - began,
+    )
+
+
+def judge(evidence: Evidence, rules: Policy) -> tuple[list[Finding], list[NotMeasured]]:
+    """Every check on the evidence; a check that fails is "not measured", with what happened."""
+    findings: list[Finding] = []
+    unmeasured: list[NotMeasured] = []
+    for one in registry.checks().values():
+        if rules.severity.get(one.code) == "off":
+            continue
+        try:
+            outcomes = one.run(evidence, rules)
+        except (ArithmeticError, LookupError, ValueError, TypeError) as fault:
+            outcomes = [NotMeasured(one.code, f"The check failed ({type(fault).__name__}).")]
+        for outcome in outcomes:
+            if isinstance(outcome, NotMeasured):
+                unmeasured.append(outcome)
+            else:
+                findings.append(_weighed(outcome, rules))
+    return findings, unmeasured
+
+
+def _weighed(finding: Finding, rules: Policy) -> Finding:
+    """The policy's severity for this code, where the finding fires at all."""
+    wanted = rules.severity.get(finding.code)
+    if wanted is None or finding.severity is None:
+        return finding
+    return finding.but(severity=wanted)
+
+
+def _probe(
+    ws: Workspace,
+    address: Address,
+    connector: Connector,
+    target: Target,
+    evidence: Evidence,
+    rules: Policy,
+    budget: Budget,
+    load: Callable[[], Encoder] | None,
+    tell: Tell,
+) -> Evidence:
+    results: dict[type, Any] = {}
+    for one in registry.probes():
+        tell(Progress(one.name))
+        if one.needs_encoder and load is None:
+            results[one.result] = NotMeasured(one.name, "No encoder was asked for (--encoder NAME).")
+            continue
+
+        def progress(done: int, total: int, name: str = one.name) -> None:
+            tell(Progress(name, done, total))
+
+        probing = Probing(
+            ws, address, connector, target, evidence, rules, budget, load, progress, dict(results)
+        )
+        try:
+            budget.check()
+            results[one.result] = one.run(probing)
+        except BudgetSpent:
+            results[one.result] = NotMeasured(one.name, f"The {budget.seconds:g} s for probes were used up.")
+        except PlumblineError as error:
+            if one.needs_encoder and error.code in ("encoder-unavailable", "extra-missing"):
+                raise
+            results[one.result] = NotMeasured(one.name, f"{error.message} ({error.code})")
+    return _with(evidence, results)
+
+
+def _with(evidence: Evidence, results: Mapping[type, Any]) -> Evidence:
+    from dataclasses import replace
+
+    return replace(evidence, results=results)
+
+
+def _encoder(
+    ws: Workspace,
+    address: Address,
+    field: VectorField,
+    description: Description,
+    names: FieldNames,
+    examined: Examined,
+    options: CheckOptions,
+) -> EncoderSpec | None:
+    tags = examined.table.groups.get(names.version)
+    shares: dict[str, float] = {}
+    if tags is not None:
+        counts = np.bincount(tags.codes, minlength=len(tags.values) + 1)
+        shares = {str(v): float(counts[i + 1]) for i, v in enumerate(tags.values) if counts[i + 1]}
+    spec, _ = ws.known_encoder(
+        address, field, description.marker, shares, options.encoder, description.target.collection
+    )
+    return spec
+
+
+def _loader(spec: EncoderSpec | None) -> Callable[[], Encoder] | None:
+    if spec is None:
+        return None
+
+    def load() -> Encoder:
+        from console.encoders import shared
+
+        return shared().get(spec)
+
+    return load
+
+
+def verdict_of(reports: Sequence[Report]) -> str:
+    """The worst verdict of several reports."""
+    order = ("healthy", "not_known", "degraded", "broken")
+    return max((r.verdict for r in reports), key=order.index, default="not_known")

@@ -1,0 +1,123 @@
+"""One compact entry per scanned row: what row checks, causes and `--rows-out` need, exact and without the vectors."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from connectors.model import RowId
+from console.health.findings import Mask
+
+U64: TypeAlias = npt.NDArray[np.uint64]
+U16: TypeAlias = npt.NDArray[np.uint16]
+F32: TypeAlias = npt.NDArray[np.float32]
+F64: TypeAlias = npt.NDArray[np.float64]
+I64: TypeAlias = npt.NDArray[np.int64]
+
+MISSING: Final = 1
+"""The row lacks the vector."""
+NON_FINITE: Final = 2
+"""The vector holds NaN or infinity, or its length is not finite in float32."""
+OVERFLOW: Final = 4
+"""All values are finite, the float32 length is not. Set together with NON_FINITE."""
+ZERO: Final = 8
+"""Every value is 0."""
+
+ABSENT: Final = 0
+"""The code of a row without a value in a group field."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ids:
+    """Row ids in 17 bytes each: integers as (0, value), UUIDs as their two halves."""
+
+    high: U64
+    low: U64
+    integer: Mask
+
+    def __len__(self) -> int:
+        return len(self.low)
+
+    def at(self, index: int) -> RowId:
+        low = int(self.low[index])
+        if self.integer[index]:
+            return low
+        return str(uuid.UUID(int=(int(self.high[index]) << 64) | low))
+
+    def take(self, rows: Iterable[int]) -> tuple[RowId, ...]:
+        return tuple(self.at(int(i)) for i in rows)
+
+    @classmethod
+    def of(cls, ids: Sequence[RowId]) -> Ids:
+        high, low = np.zeros(len(ids), np.uint64), np.zeros(len(ids), np.uint64)
+        integer = np.zeros(len(ids), np.bool_)
+        for i, row in enumerate(ids):
+            if isinstance(row, int):
+                low[i], integer[i] = row, True
+            else:
+                bits = uuid.UUID(row).int
+                high[i], low[i] = bits >> 64, bits & 0xFFFFFFFFFFFFFFFF
+        return cls(high, low, integer)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Codes:
+    """A group field: `codes[i]` is ABSENT, or 1 + the index into `values`; values past the bound share `other`.
+
+    `values` holds strings, integers and booleans as the rows have them, lists as JSON text.
+    """
+
+    codes: U16
+    values: tuple[Any, ...]
+    other: int | None = None
+    """The code that stands for every value past the bound on distinct ones."""
+
+    def mask(self, value: Any) -> Mask:
+        """The rows that carry a value."""
+        for i, held in enumerate(self.values):
+            if held == value and type(held) is type(value):
+                return self.codes == i + 1
+        return np.zeros(len(self.codes), np.bool_)
+
+    def value(self, row: int) -> Any:
+        code = int(self.codes[row])
+        return None if code == ABSENT or code == self.other else self.values[code - 1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowTable:
+    """Every scanned row of one vector field in the order of the scan; n entries in each array.
+
+    Arrays may lie in a temporary file (`numpy.memmap`). `digest`: 64-bit hash of the vector's bytes, 0 where
+    it is missing. `tail`: trailing zeros of the vector. `peak`: the largest absolute value. `source`: hash of
+    what was embedded, 0 for none. `content`: hash of the payload fields read, time left out. `text_length`:
+    characters, -1 for none. `time`: seconds since 1970, NaN for none.
+    """
+
+    ids: Ids
+    flags: U16
+    norm: F32
+    """Float32 of the length computed in float64; NaN where missing or not finite."""
+    digest: U64
+    tail: U16
+    peak: F32
+    source: U64
+    content: U64
+    text_length: npt.NDArray[np.int32]
+    time: F64
+    groups: Mapping[str, Codes] = field(default_factory=dict[str, Codes])
+
+    def __len__(self) -> int:
+        return len(self.flags)
+
+    def flagged(self, bits: int) -> Mask:
+        return (self.flags & np.uint16(bits)) != 0
+
+    @property
+    def present(self) -> Mask:
+        return ~self.flagged(MISSING)
