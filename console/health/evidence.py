@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from dataclasses import field as default
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
@@ -80,7 +81,7 @@ class Evidence:
     baseline: Baseline | None = None
     history: Sequence[Mapping[str, Any]] = ()
     """Earlier reports (JSON) of this address, newest first."""
-    results: Mapping[type, Any] = field(default_factory=dict[type, Any])
+    results: Mapping[type, Any] = default(default_factory=dict[type, Any])
     left_out: Mask | None = None
     """Bitmap over the table: rows taken out by peeling."""
 
@@ -138,7 +139,7 @@ class Evidence:
     @functools.cached_property
     def payloads(self) -> Sequence[Payload]:
         """Payloads of the reservoir's good rows."""
-        return [self.reservoir.payloads[i] for i in self.places]
+        return [self.reservoir.payloads[int(i)] for i in self.places]
 
     def group(self, name: str | None) -> Any:
         """The `Codes` of a group field over the table, or None."""
