@@ -17,7 +17,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, Literal, TextIO, cast
 
-Format = Literal["table", "json"]
+Format = Literal["table", "json", "junit", "markdown", "html"]
 Cell = str | int | float | bool | None
 
 _UNPRINTABLE: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -54,6 +54,15 @@ class Out:
         """How far long work is: on a terminal, none in a pipe."""
         if not self.quiet and (self.verbose or _terminal(sys.stderr)):
             write_line(printable(text), sys.stderr)
+
+    def status(self, text: str) -> None:
+        """One line on a terminal that the next call writes over; "" takes it away. Nothing in a pipe."""
+        if self.quiet or not _terminal(sys.stderr):
+            return
+        columns = shutil.get_terminal_size((80, 24)).columns
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write("\r\x1b[K" + cut(printable(text), columns - 1))
+            sys.stderr.flush()
 
     def detail(self, text: str) -> None:
         if self.verbose:
@@ -250,6 +259,11 @@ def _set(text: str, width: int, right: bool) -> str:
     text = cut(text, width)
     blank = " " * (width - width_of(text))
     return blank + text if right else text + blank
+
+
+def columns() -> int:
+    """Of the terminal; 80 in a pipe."""
+    return shutil.get_terminal_size((80, 24)).columns
 
 
 def pairs(rows: Iterable[tuple[str, Any]]) -> list[str]:

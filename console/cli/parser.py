@@ -18,14 +18,14 @@ COMMANDS: Final = (
     "describe",
     "encoder",
     "query",
-    "settings",
-    "store",
-)
-LATER: Final = (
     "check",
     "reports",
     "report",
     "baseline",
+    "settings",
+    "store",
+)
+LATER: Final = (
     "compare",
     "comparisons",
     "comparison",
@@ -126,13 +126,7 @@ def refuse_words(grammar: Parser, command: str, words: Sequence[str]) -> NoRetur
 
 def build() -> Parser:
     """The whole grammar."""
-    shared = Parser(add_help=False, argument_default=argparse.SUPPRESS)
-    group = shared.add_argument_group("for every command")
-    group.add_argument("--format", choices=("table", "json"), help="what standard output holds")
-    group.add_argument("--quiet", action="store_true", help="no remarks and no progress")
-    group.add_argument("--verbose", action="store_true", help="say what is done, and where a fault arose")
-    group.add_argument("--config", metavar="FILE", help="plumbline.toml")
-    group.add_argument("--secrets", metavar="FILE", help="secrets.toml")
+    shared, exporting = _shared("table", "json"), _shared("table", "json", "junit", "markdown", "html")
 
     parser = Parser(
         prog="plumbline",
@@ -144,8 +138,8 @@ def build() -> Parser:
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
-    def command(name: str, text: str, **more: Any) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=text, description=text, parents=[shared], **more)
+    def command(name: str, text: str, common: Parser = shared) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text, parents=[common])
         parser.commands[name] = made
         return made
 
@@ -173,6 +167,18 @@ def build() -> Parser:
     encoder.add_argument("action", nargs="*", metavar="set NAME | clear")
 
     _query(command("query", "search one or several collections by text, image, row or vector"))
+    _check(command("check", "what is wrong with a collection, how much, since when, what to do", exporting))
+    reports = command("reports", "the reports of an address that were kept")
+    reports.add_argument("address", metavar="ADDRESS")
+    reports.add_argument("--limit", type=_whole, default=20, metavar="N", help="default: %(default)s")
+    report = command("report", "one report that was kept", exporting)
+    report.add_argument("id", metavar="ID")
+    report.add_argument("--against", metavar="ID", help="what differs from this earlier one")
+    _fail_on(report)
+    baseline = command("baseline", "the report that later ones are held against")
+    baseline.add_argument("action", choices=("set", "show", "clear"))
+    baseline.add_argument("address", metavar="ADDRESS")
+    baseline.add_argument("--report", metavar="ID", help="pin this one (default: the newest)")
     command("settings", "each setting with where it came from")
 
     store = command("store", "the host of an embedded store; it is started by itself")
@@ -188,6 +194,60 @@ def build() -> Parser:
         help="end after this long without a call (0: never)",
     )
     return parser
+
+
+def _shared(*formats: str) -> Parser:
+    shared = Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    group = shared.add_argument_group("for every command")
+    group.add_argument("--format", choices=formats, help="what standard output holds")
+    group.add_argument("--quiet", action="store_true", help="no remarks and no progress")
+    group.add_argument("--verbose", action="store_true", help="say what is done, and where a fault arose")
+    group.add_argument("--config", metavar="FILE", help="plumbline.toml")
+    group.add_argument("--secrets", metavar="FILE", help="secrets.toml")
+    return shared
+
+
+def _check(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("addresses", nargs="*", metavar="ADDRESS|CONNECTION", help="or snapshot:FILE")
+    add("--all", action="store_true", help="every collection of every connection")
+    rows = parser.add_mutually_exclusive_group()
+    rows.add_argument("--sample", type=_whole, metavar="N", help="rows to read (default: 5000)")
+    rows.add_argument("--sample-of", metavar="REPORT", help="the rows that an earlier report's sample held")
+    rows.add_argument("--full", action="store_true", help="read every row")
+    add("--seed", type=int, default=0, metavar="N", help="of every draw (default: %(default)s)")
+    add("--encoder", metavar="NAME", help="encode again with this one and hold the vectors to it")
+    add("--version-field", metavar="F", help="the payload field that says which encoder made a row")
+    add("--modality-field", metavar="F", help="the payload field that says what a row is of")
+    add(
+        "--group-by", action="append", default=[], metavar="F", help="a field whose values are profiled apart"
+    )
+    add("--expected-rows", type=_whole, metavar="N", help="how many there should be")
+    add("--golden", metavar="NAME", help="a golden set (a later version)")
+    add("--baseline", metavar="latest|ID", help="hold against this report (default: the pinned one)")
+    add("--rate", type=float, metavar="ROWS_PER_S", help="read no faster")
+    add("--budget", type=float, default=120.0, metavar="SECONDS", help="for searches (default: %(default)s)")
+    add("--rows-out", metavar="FILE", help="the affected rows as JSON Lines")
+    _fail_on(parser)
+
+
+def _fail_on(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--fail-on",
+        choices=("warning", "critical"),
+        default="critical",
+        help="exit 1 from this severity on (default: %(default)s)",
+    )
+
+
+def _whole(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return number
 
 
 def _address(parser: argparse.ArgumentParser) -> None:

@@ -32,9 +32,15 @@ _ROOMS: Final = {
     "describe": "looking",
     "encoder": "choosing",
     "query": "query",
+    "check": "checking",
+    "reports": "reporting",
+    "report": "reporting",
+    "baseline": "reporting",
     "settings": "configured",
 }
-_LOOKING: Final = frozenset({"connections", "collections", "describe", "encoder", "query", "settings"})
+_LOOKING: Final = frozenset(
+    {"connections", "collections", "describe", "encoder", "query", "check", "settings"}
+)
 """Commands that leave nothing half done when they are interrupted."""
 PATIENCE: Final = 1.5
 """Seconds that such a command may take to end after an interrupt."""

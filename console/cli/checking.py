@@ -1,0 +1,229 @@
+"""`plumbline check`: what is wrong with collections, for people and for CI."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from connectors.errors import PlumblineError
+from console.cli import output
+from console.cli.context import Context
+from console.health.options import SAMPLE, CheckOptions
+from console.health.progress import Progress
+from console.settings import Address
+
+if TYPE_CHECKING:
+    from console.health.report import Report
+    from console.workspace import Workspace
+
+EVERY: Final = 0.2
+"""Seconds between two lines of progress."""
+SEVERITIES: Final = ("info", "warning", "critical")
+
+
+def check(args: Namespace, context: Context) -> int:
+    """Exit 2 where an address could not be examined, else 1 with findings at `--fail-on` or above, else 0."""
+    ws = context.workspace
+    options = _options(args)
+    addresses = _addresses(args, ws)
+    reports: list[Report] = []
+    errors: list[tuple[Address, PlumblineError]] = []
+    several = len(addresses) > 1
+    with _rows_file(args.rows_out) as rows:
+        for address in addresses:
+            try:
+                made = _one(address, ws, options, context)
+            except PlumblineError as fault:
+                if not several:
+                    raise
+                errors.append((address, fault))
+                continue
+            reports += made
+            if rows is not None:
+                for report in made:
+                    rows.add(report)
+    show([r.data for r in reports], errors, args.fail_on, context)
+    if errors:
+        return 2
+    return 1 if any(fails(r.data, args.fail_on) for r in reports) else 0
+
+
+def fails(report: Mapping[str, Any], fail_on: str) -> bool:
+    """Whether a finding that is not accepted weighs `fail_on` or more; folded ones count."""
+    line = SEVERITIES.index(fail_on)
+    return any(f["accepted"] is None and SEVERITIES.index(f["severity"]) >= line for f in report["findings"])
+
+
+def show(
+    reports: Sequence[Mapping[str, Any]],
+    errors: Sequence[tuple[Address, PlumblineError]],
+    fail_on: str,
+    context: Context,
+) -> None:
+    """Reports in the format that was asked for; what could not be examined on standard error, too."""
+    from console.health import render
+
+    form = context.out.form
+    secrets = context.secrets()
+    told = [(address, _told(error, secrets)) for address, error in errors]
+    if form == "json":
+        data: dict[str, Any]
+        data = dict(reports[0]) if len(reports) == 1 and not errors else {"reports": list(reports)}
+        if errors:
+            data["error"] = told[0][1]
+            data["errors"] = [{"address": str(a), "error": e} for a, e in told]
+        output.write_json(data)
+    elif form == "junit":
+        output.write_line(render.to_junit(reports, fail_on, [(str(a), e) for a, e in told]))
+    elif form == "markdown":
+        output.write_line("\n\n".join(render.to_markdown(r) for r in reports))
+    elif form == "html":
+        output.write_line(render.to_html(list(reports)))
+    else:
+        for i, report in enumerate(reports):
+            if i:
+                output.write_line("")
+            for line in render.to_table(report, output.columns()):
+                output.write_line(line)
+    for address, error in told:
+        context.out.note(f"plumbline: {output.sentence(error, str(address))}")
+
+
+def _told(error: PlumblineError, secrets: Sequence[str]) -> dict[str, str]:
+    from connectors.errors import redact
+
+    return {key: redact(text, secrets) for key, text in error.to_json().items()}
+
+
+def _one(address: Address, ws: Workspace, options: CheckOptions, context: Context) -> list[Report]:
+    from console.health.keeping import keep
+    from console.health.run import check as examine
+
+    meter = _Meter(context, str(address))
+    try:
+        reports = examine(ws, address, options, tell=meter)
+    finally:
+        context.out.status("")
+    for report in reports:
+        note = keep(ws, report)
+        if note:
+            context.out.note(f"{address}: {note}")
+    return reports
+
+
+class _Meter:
+    """Progress as one line of a terminal, a few times a second."""
+
+    def __init__(self, context: Context, address: str) -> None:
+        self._context, self._address, self._last, self._phase = context, address, 0.0, ""
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if progress.phase == self._phase and now - self._last < EVERY:
+            return
+        if progress.phase != self._phase:
+            self._context.out.detail(f"{self._address}: {progress.phase}")
+        self._last, self._phase = now, progress.phase
+        self._context.out.status(f"{self._address}: {said(progress)}")
+
+
+def said(progress: Progress) -> str:
+    """Progress in words: phase, rows, rate, time left."""
+    parts = [progress.phase]
+    if progress.total:
+        parts.append(f"{progress.done:,} of {progress.total:,}")
+    elif progress.done:
+        parts.append(f"{progress.done:,}")
+    if progress.rate:
+        parts.append(f"{progress.rate:,.0f} rows/s")
+    if progress.eta_seconds is not None and progress.eta_seconds >= 1:
+        parts.append(f"{_time(progress.eta_seconds)} left")
+    return ", ".join(parts)
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{seconds / 3600:.1f} h"
+
+
+def _options(args: Namespace) -> CheckOptions:
+    if args.golden is not None:
+        raise PlumblineError("unsupported", "Golden sets come with a later version.", where="check --golden")
+    for name in ("rate", "budget"):
+        value = getattr(args, name)
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise PlumblineError("usage", f"--{name} takes a number above 0.", where="plumbline check")
+    if not 0 <= args.seed < 2**63:
+        raise PlumblineError("usage", "--seed takes a whole number from 0 on.", where="plumbline check")
+    sampled = None if args.full or args.sample_of else args.sample or SAMPLE
+    return CheckOptions(
+        sample=sampled,
+        sample_of=args.sample_of,
+        seed=args.seed,
+        encoder=args.encoder,
+        version_field=args.version_field,
+        modality_field=args.modality_field,
+        group_by=tuple(args.group_by),
+        expected_rows=args.expected_rows,
+        baseline=args.baseline,
+        rate=args.rate,
+        budget=args.budget,
+        rows_out=args.rows_out,
+    )
+
+
+def _addresses(args: Namespace, ws: Workspace) -> list[Address]:
+    """The addresses that were named; a connection's name stands for all its collections."""
+    words: list[str] = list(args.addresses)
+    if args.all == bool(words):
+        raise PlumblineError(
+            "usage",
+            "Name addresses or connections, or say --all." if not words else "--all takes no address.",
+            where="plumbline check",
+        )
+    found: dict[Address, None] = {}
+    for word in words or list(ws.settings.connections):
+        if "/" in word or word.startswith("snapshot:"):
+            found[ws.address(word)] = None
+            continue
+        for summary in ws.connector(word).collections():
+            found[Address(word, summary.name)] = None
+    if not found:
+        raise PlumblineError(
+            "not-found",
+            "There is no collection to check." if ws.settings.connections else "No connection is configured.",
+            where="plumbline check",
+            hint="See `plumbline collections`, or make the demo by `plumbline demo`.",
+        )
+    return list(found)
+
+
+@dataclass(slots=True)
+class _Rows:
+    reports: list[Report]
+
+    def add(self, report: Report) -> None:
+        self.reports.append(report)
+
+
+@contextlib.contextmanager
+def _rows_file(name: str | None) -> Iterator[_Rows | None]:
+    """Written whole at the end; nothing is written where the check fails."""
+    if name is None:
+        yield None
+        return
+    path = Path(name)
+    if not path.absolute().parent.is_dir():
+        raise PlumblineError("usage", "The folder does not exist.", where=f"--rows-out {name}")
+    held = _Rows([])
+    yield held
+    from console.health.rowsout import write_rows
+
+    write_rows(path, held.reports)

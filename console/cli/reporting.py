@@ -1,0 +1,84 @@
+"""`plumbline reports`, `report` and `baseline`: what earlier checks found."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+from connectors.errors import PlumblineError
+from console.cli.checking import fails, show
+from console.cli.context import Context
+from console.cli.output import pairs, table
+
+
+def reports(args: Namespace, context: Context) -> int:
+    """The kept reports of an address, newest first; without `#VECTOR`, of all its vector fields."""
+    from console.store import Store
+
+    ws = context.workspace
+    address = ws.address(args.address)
+    with Store.open(ws.settings) as store:
+        held = store.reports(address, limit=args.limit)
+    data = {"reports": [r.to_json() for r in held]}
+
+    def lines() -> list[str]:
+        if not held:
+            return [f"There is no report of {address} yet: `plumbline check {address}` makes one."]
+        rows = [(r.id, r.at, r.address, r.verdict, ", ".join(r.root_causes) or "none") for r in held]
+        return table(("Report", "At", "Address", "Verdict", "Root causes"), rows, whole=[0])
+
+    context.out.show(data, lines)
+    return 0
+
+
+def report(args: Namespace, context: Context) -> int:
+    """One kept report, in any format, or what differs from another. Exit code as of its check."""
+    from console.store import Store
+
+    with Store.open(context.workspace.settings) as store:
+        found = store.report(args.id)
+        earlier = store.report(args.against) if args.against else None
+    if earlier is None:
+        show([found], [], args.fail_on, context)
+        return 1 if fails(found, args.fail_on) else 0
+    from console.health.compare_reports import compare, lines
+
+    if context.out.form not in ("table", "json"):
+        raise PlumblineError("usage", "--against has the formats table and json.", where="plumbline report")
+    difference = compare(earlier, found)
+    context.out.show(difference, lambda: lines(difference))
+    return 0
+
+
+def baseline(args: Namespace, context: Context) -> int:
+    """Pin, show or forget the report that later checks of a vector field are held against."""
+    from console.store import Store
+
+    ws = context.workspace
+    address = ws.address(args.address)
+    if args.report is not None and args.action != "set":
+        raise PlumblineError("usage", "--report goes with `baseline set`.", where="plumbline baseline")
+    with Store.open(ws.settings) as store:
+        if args.action == "set":
+            pinned = store.set_baseline(address, args.report)
+        elif args.action == "clear":
+            pinned = None
+            store.clear_baseline(address)
+        else:
+            pinned = store.baseline(address)
+    data: dict[str, Any] = {"address": str(address), "report": pinned.id if pinned else None}
+
+    def lines() -> list[str]:
+        if pinned is None:
+            return [f"{address} has no baseline: `plumbline baseline set {address}` pins its newest report."]
+        return pairs(
+            [
+                ("Address", pinned.address),
+                ("Baseline", pinned.id),
+                ("At", pinned.at),
+                ("Verdict", pinned.verdict),
+            ]
+        )
+
+    context.out.show(data, lines)
+    return 0
