@@ -69,10 +69,10 @@ def anisotropic(
     topics = max(1, -(-n // per_topic))
     theme_of = rng.integers(0, themes, topics)
     centre = rng.normal(size=d) * common
-    theme = rng.normal(size=(themes, d)) * 0.55
-    topic = rng.normal(size=(topics, d)) * 0.65
+    theme = rng.normal(size=(themes, d)) * 0.35
+    topic = rng.normal(size=(topics, d)) * 0.75
     of = rng.permutation(np.arange(n) % topics)
-    raw = centre + theme[theme_of[of]] + topic[of] + rng.normal(size=(n, d)) * 0.45
+    raw = centre + theme[theme_of[of]] + topic[of] + rng.normal(size=(n, d)) * 0.28
     raw *= spectrum
     return raw / np.linalg.norm(raw, axis=1, keepdims=True), of, theme_of[of]
 
@@ -110,7 +110,7 @@ def uuids(rng: np.random.Generator, n: int) -> list[str]:
     return [str(uuid.UUID(bytes=rng.bytes(16), version=4)) for _ in range(n)]
 
 
-def text(seed: int, n: int = 3_000, d: int = 64, **more: Any) -> Base:
+def text(seed: int, n: int = 3_000, d: int = 96, **more: Any) -> Base:
     """Unit vectors of texts under cosine."""
     rng = np.random.default_rng([seed, 1])
     matrix, topics, themes = anisotropic(rng, n, d, **more)
@@ -119,12 +119,12 @@ def text(seed: int, n: int = 3_000, d: int = 64, **more: Any) -> Base:
     )
 
 
-def unit_dot(seed: int, n: int = 3_000, d: int = 64) -> Base:
+def unit_dot(seed: int, n: int = 3_000, d: int = 96) -> Base:
     """The same kind of vectors, kept at length 1 by their producer, under dot."""
     return text(seed, n, d).but(name="unit-dot", metric="dot")
 
 
-def popular(seed: int, n: int = 3_000, d: int = 64) -> Base:
+def popular(seed: int, n: int = 3_000, d: int = 96) -> Base:
     """Un-normalised by design: the length says how popular a thing is (lognormal), under dot."""
     rng = np.random.default_rng([seed, 2])
     matrix, topics, themes = anisotropic(rng, n, d)
@@ -139,7 +139,7 @@ def popular(seed: int, n: int = 3_000, d: int = 64) -> Base:
     )
 
 
-def mixed(seed: int, n: int = 3_000, d: int = 64) -> Base:
+def mixed(seed: int, n: int = 3_000, d: int = 96) -> Base:
     """Pictures and their captions as rows of their own, with CLIP's gap between the two cones."""
     rng = np.random.default_rng([seed, 3])
     half = n // 2
@@ -171,7 +171,7 @@ def one(seed: int) -> Base:
 def none(seed: int) -> Base:
     return text(seed, 1).but(
         name="none",
-        matrix=np.zeros((0, 64), np.float32),
+        matrix=np.zeros((0, 96), np.float32),
         payloads=[],
         ids=[],
         present=np.zeros(0, np.bool_),
@@ -216,8 +216,8 @@ def shuffled_tail(base: Base, rng: np.random.Generator) -> Base:
 def clusters(count: int) -> Callable[[int], Base]:
     def make(seed: int) -> Base:
         rng = np.random.default_rng([seed, 5, count])
-        matrix, topics, themes = anisotropic(rng, 3_000, 64, themes=count, common=0.1)
-        centres = rng.normal(size=(count, 64))
+        matrix, topics, themes = anisotropic(rng, 3_000, 96, themes=count, common=0.1)
+        centres = rng.normal(size=(count, 96))
         raw = matrix * 0.8 + centres[themes] / np.linalg.norm(centres, axis=1, keepdims=True)[themes]
         unit = raw / np.linalg.norm(raw, axis=1, keepdims=True)
         return Base(
@@ -230,8 +230,8 @@ def clusters(count: int) -> Callable[[int], Base]:
 def strong_common(seed: int) -> Base:
     """A common direction with R2 about .8, as many sentence encoders have."""
     rng = np.random.default_rng([seed, 6])
-    matrix, topics, themes = anisotropic(rng, 3_000, 64, common=0.0)
-    centre = rng.normal(size=64)
+    matrix, topics, themes = anisotropic(rng, 3_000, 96, common=0.0)
+    centre = rng.normal(size=96)
     raw = matrix + 2.0 * centre / np.linalg.norm(centre)
     unit = raw / np.linalg.norm(raw, axis=1, keepdims=True)
     return Base("strong-common", unit.astype(np.float32), payloads(rng, topics, themes), list(range(3_000)))

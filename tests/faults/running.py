@@ -1,0 +1,149 @@
+"""One check of a planted collection, held against what is true of it."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from connectors.model import IndexState
+from connectors.spec import ConnectionSpec
+from console.health.options import CheckOptions
+from console.health.report import Report
+from console.health.run import check
+from console.settings import Address, CollectionSettings, Settings
+from console.workspace import Workspace
+from tests.faults.bases import Base
+from tests.faults.memory import Memory, Rows, stored
+from tests.faults.plants import Fault, Planted
+
+WEIGHT = {"info": 1, "warning": 2, "critical": 3}
+
+
+@dataclass
+class Verdict:
+    """What a run got right and wrong."""
+
+    name: str
+    found: bool = True
+    root: bool = True
+    wrong: list[str] = field(default_factory=list)
+    false: list[str] = field(default_factory=list)
+    """Findings of severity warning or above that are not true."""
+
+    @property
+    def clean(self) -> bool:
+        return self.found and self.root and not self.wrong and not self.false
+
+
+def rows_of(base: Base, kind: str, more: Mapping[str, Any]) -> Rows:
+    return Rows(
+        list(base.ids),
+        stored(base.matrix, kind, base.metric, base.storage),
+        base.present.copy(),
+        [dict(p) for p in base.payloads],
+        metric=base.metric,
+        storage=base.storage,
+        **{"index": IndexState("ready", rows=len(base), indexed=len(base)), **more},
+    )
+
+
+def workspace(home: Path, kind: str, rows: Rows, base: Base) -> Workspace:
+    spec = ConnectionSpec(name="mem", kind=kind, url="http://127.0.0.1:1")  # type: ignore[arg-type]
+    first = base.payloads[0] if base.payloads else {}
+    names = {
+        "text_field": "caption" if any("caption" in p for p in base.payloads) else None,
+        "time_field": "ingested_at" if "ingested_at" in first else None,
+        "modality_field": "modality" if "modality" in first else None,
+    }
+    settings = Settings(
+        home=home,
+        connections={"mem": spec},
+        collections={Address("mem", "rows"): CollectionSettings(**{**names, **base.settings})},
+    )
+    return Workspace(settings, connect=lambda s: Memory(s, {"rows": rows}))  # type: ignore[arg-type,return-value]
+
+
+def run(home: Path, kind: str, planted: Planted, **options: Any) -> Report:
+    """A check of the planted rows in memory; every row unless `sample` is among the options."""
+    rows = rows_of(planted.base, kind, planted.more)
+    chosen = CheckOptions(**{"sample": None, "budget": 600.0, **planted.options, **options})
+    with workspace(home, kind, rows, planted.base) as ws:
+        (report,) = check(ws, Address("mem", "rows"), chosen)
+    return report
+
+
+def above_info(report: Report) -> list[dict[str, Any]]:
+    return [f for f in report.data["findings"] if WEIGHT[f["severity"]] >= 2]
+
+
+def silent(report: Report) -> list[str]:
+    """What a clean collection is accused of."""
+    return [f"{f['code']} ({f['severity']}): {f['summary']}" for f in above_info(report)]
+
+
+def judge(fault: Fault, planted: Planted, report: Report, exact: bool = True) -> Verdict:
+    """A planted fault's report against the truth."""
+    out = Verdict(fault.name)
+    findings = report.data["findings"]
+    mine = [f for f in findings if f["code"] in planted.roots]
+    firing = [f for f in mine if WEIGHT[f["severity"]] >= 2]
+    out.found = bool(firing)
+    if not firing:
+        return out
+    out.root = report.data["root_causes"][:1] == [
+        c for c in report.data["root_causes"] if c in planted.roots
+    ][:1] and bool(set(report.data["root_causes"]) & set(planted.roots))
+    known = {*planted.roots, *planted.follows}
+    out.false = [f"{f['code']} ({f['severity']})" for f in above_info(report) if f["code"] not in known]
+    strangers = [c for c in report.data["root_causes"] if c not in planted.roots and c in planted.follows]
+    weights = {f["code"]: WEIGHT[f["severity"]] for f in findings}
+    out.wrong += [f"{c} is a root beside it" for c in strangers if weights.get(c, 0) >= 2]
+    if planted.rows is not None and exact:
+        out.wrong += _rows(planted, report)
+        if (
+            planted.group is not None
+            and len(planted.rows) >= 2
+            and 2 * len(planted.rows) <= len(planted.base)
+        ):
+            named = [(f["group"] or {}).get("field") for f in firing]
+            values = [(f["group"] or {}).get("value") for f in firing]
+            if planted.group not in list(zip(named, values, strict=True)):
+                out.wrong.append(f"group {list(zip(named, values, strict=True))} instead of {planted.group}")
+    return out
+
+
+def _rows(planted: Planted, report: Report) -> list[str]:
+    """The rows that the findings name in a full scan, as a set of ids."""
+    assert planted.rows is not None
+    true = {planted.base.ids[i] for i in planted.rows}
+    evidence = report.evidence
+    assert evidence is not None
+    named: set[Any] = set()
+    counted = 0
+    for f in report.findings:
+        if f.code in planted.roots and f.affected is not None:
+            named |= set(evidence.table.ids.take(np.flatnonzero(f.affected)))
+            counted = max(counted, f.rows or 0)
+    if named != true:
+        return [f"{len(named)} rows named, {len(true)} true, {len(named & true)} of them in common"]
+    return []
+
+
+def table(verdicts: list[Verdict]) -> str:
+    """Found, missed, root first, false, per fault."""
+    by: dict[str, list[Verdict]] = collections.defaultdict(list)
+    for v in verdicts:
+        by[v.name].append(v)
+    lines = [f"{'fault':<24}{'runs':>6}{'found':>7}{'root':>7}{'false':>7}{'wrong':>7}"]
+    for name, held in [*sorted(by.items()), ("all", verdicts)]:
+        found = sum(v.found for v in held)
+        root = sum(v.found and v.root for v in held)
+        false = sum(bool(v.false) for v in held)
+        wrong = sum(bool(v.wrong) for v in held)
+        lines.append(f"{name:<24}{len(held):>6}{found:>7}{root:>7}{false:>7}{wrong:>7}")
+    return "\n".join(lines)
