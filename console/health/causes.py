@@ -2,25 +2,216 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from console.health import registry
+from console.health.associating import associated
+from console.health.findings import Finding, Mask
+from console.health.grouping import Groups, chance, name_group
+from console.health.method import CONSTANT
+from console.health.peeling import Peel, Peeling, Suspect
+
 if TYPE_CHECKING:
     from console.health.evidence import Evidence
-    from console.health.findings import Finding, Group, Mask
     from console.health.policy import Policy
-    from console.health.table import RowTable
+    from console.health.registry import Check
+
+__all__ = ["explain", "name_group"]
+
+WITHIN: Final[Mapping[str, int]] = {
+    "encoder-mismatch": 1,
+    "same-source-different-vector": 2,
+    "text-vector-disagreement": 2,
+}
+"""Order inside a stage, 0 where not named: rows of another encoder or on the wrong place are found again by
+re-encoding, and by what their neighbours and twins say."""
+
+NO_CAUSE: Final = frozenset({"untagged-rows"})
+"""A tag that is not there changes no vector: whoever left it out may have done more, and that is another finding."""
 
 
 def explain(
-    findings: Sequence[Finding], evidence: Evidence, rules: Policy, rng: np.random.Generator
+    findings: Sequence[Finding],
+    evidence: Evidence,
+    rules: Policy,
+    rng: np.random.Generator,
+    *,
+    checks: Mapping[str, Check] | None = None,
 ) -> list[Finding]:
-    """The findings that fire, with `because_of` and `group` set; aggregates under their line are dropped."""
-    raise NotImplementedError
+    """The findings that fire, with `because_of` and `group` set; aggregates under their line are dropped.
+
+    `because_of` holds ids of roots, never of something in between. The order of `findings` changes nothing.
+    """
+    return _Explaining(findings, evidence, rules, rng, registry.checks() if checks is None else checks).done()
 
 
-def name_group(table: RowTable, affected: Mask, examined: Mask | None = None) -> Group | None:
-    """The (field, value) with the best F1 against the rows, precision and recall both >= .8; else None."""
-    raise NotImplementedError
+class _Explaining:
+    def __init__(
+        self,
+        findings: Sequence[Finding],
+        evidence: Evidence,
+        rules: Policy,
+        rng: np.random.Generator,
+        checks: Mapping[str, Check],
+    ) -> None:
+        self.evidence, self.rules, self.rng, self.checks = evidence, rules, rng, checks
+        self.groups = Groups(evidence.table)
+        self.firing = [
+            self.named(f)
+            for f in sorted(
+                (f for f in findings if f.severity is not None), key=lambda f: (*self.place(f), f.id)
+            )
+        ]
+        self.direct: dict[str, tuple[str, ...]] = {}
+        self.proof: dict[str, dict[str, Any]] = {}
+
+    def done(self) -> list[Finding]:
+        rows = [f for f in self.firing if self.has_rows(f)]
+        for finding in rows:
+            if self.kind(finding) == "rows":
+                self.fold(finding, rows)
+        for finding in self.firing:
+            if finding.id not in self.direct and self.kind(finding) in ("aggregate", "drift"):
+                self.peel(finding, rows)
+        return [self.explained(f) for f in self.firing]
+
+    def place(self, finding: Finding) -> tuple[int, int]:
+        check = self.checks.get(finding.code)
+        stage = registry.STAGES.index(check.stage) if check else len(registry.STAGES)
+        return stage, WITHIN.get(finding.code, 0)
+
+    def kind(self, finding: Finding) -> str:
+        check = self.checks.get(finding.code)
+        return check.kind if check else "state"
+
+    @staticmethod
+    def has_rows(finding: Finding) -> bool:
+        return finding.affected is not None and bool(finding.affected.any())
+
+    def named(self, finding: Finding) -> Finding:
+        """With the group of its rows, and two fields together where no one does."""
+        if finding.group is not None or finding.affected is None:
+            return finding
+        names = self.evidence.names
+        skip = {names.version} if finding.code == "untagged-rows" else set[str]()
+        group = self.groups.name(finding.affected, finding.examined, skip)
+        if group is not None:
+            return finding.but(group=group)
+        pair = self.groups.pair(finding.affected, finding.examined, skip)
+        if pair is None:
+            return finding
+        return finding.but(evidence={**finding.evidence, "group_pair": pair})
+
+    def earlier(self, finding: Finding, others: Sequence[Finding]) -> list[Finding]:
+        """Findings with rows that an edge to `finding` may come from."""
+        place = self.place(finding)
+        return [o for o in others if self.place(o) < place and o.code not in NO_CAUSE]
+
+    def fold(self, finding: Finding, rows: Sequence[Finding]) -> None:
+        """Row faults: under the one that holds nine tenths of the rows most tightly, else under several that do."""
+        held = [
+            (cause, inside)
+            for cause in self.earlier(finding, rows)
+            if (inside := self.inside(finding, cause)) is not None
+        ]
+        whole = [(c, i) for c, i in held if i.share >= CONSTANT["fold_share"]]
+        if whole:
+            cause, inside = max(whole, key=lambda pair: pair[1].jaccard)
+            self.direct[finding.id] = (cause.id,)
+            self.proof[finding.id] = {"causes": [cause.id], "share_of_rows": inside.share}
+            return
+        roots = [(c, i) for c, i in held if c.id not in self.direct]
+        self.fold_together(finding, [c for c, _ in roots])
+
+    def fold_together(self, finding: Finding, causes: Sequence[Finding]) -> None:
+        looked = self.looked(finding, *causes)
+        own = _of(finding) & looked
+        total = int(np.count_nonzero(own))
+        left, chosen = own.copy(), list[Finding]()
+        remaining = list(causes)
+        while remaining and total:
+            counts = [int(np.count_nonzero(left & _of(c))) for c in remaining]
+            at = int(np.argmax(counts))
+            if counts[at] < CONSTANT["part_share"] * total:
+                return
+            chosen.append(remaining.pop(at))
+            left &= ~_of(chosen[-1])
+            share = 1 - int(np.count_nonzero(left)) / total
+            if share >= CONSTANT["fold_share"]:
+                ids = tuple(c.id for c in self.firing if c in chosen)
+                self.direct[finding.id] = ids
+                self.proof[finding.id] = {"causes": list(ids), "share_of_rows": share}
+                return
+
+    def looked(self, *findings: Finding) -> Mask:
+        """The rows that every one of the checks examined."""
+        looked = self.evidence.kept
+        for finding in findings:
+            if finding.examined is not None:
+                looked = looked & finding.examined
+        return looked
+
+    def inside(self, finding: Finding, cause: Finding) -> _Inside | None:
+        """How `finding`'s rows lie in the cause's, among those that both examined; None: no more than by chance."""
+        looked = self.looked(finding, cause)
+        own, theirs = _of(finding) & looked, _of(cause) & looked
+        rows, others = int(np.count_nonzero(own)), int(np.count_nonzero(theirs))
+        both = int(np.count_nonzero(own & theirs))
+        if not both or chance(both, int(np.count_nonzero(looked)), others, rows) > CONSTANT["chance"]:
+            return None
+        return _Inside(both / rows, both / (rows + others - both))
+
+    def peel(self, finding: Finding, rows: Sequence[Finding]) -> None:
+        roots = [f for f in self.earlier(finding, rows) if f.id not in self.direct]
+        by_query = associated(finding, roots, self.evidence)
+        if by_query is not None:
+            causes, proof = by_query
+            if causes:
+                self.direct[finding.id] = causes
+            self.proof[finding.id] = proof
+            return
+        suspects = [Suspect(f.id, self.removal(f)) for f in roots]
+        if not suspects or finding.effect is None:
+            return
+        found: Peel | None = Peeling(
+            finding, self.checks[finding.code], self.evidence, self.rules, self.rng
+        ).causes(suspects)
+        if found is not None:
+            self.direct[finding.id] = found.causes
+            self.proof[finding.id] = found.to_json()
+
+    def removal(self, cause: Finding) -> Mask:
+        """The cause's rows; where it looked at few rows only, also its group's among those it did not look at."""
+        rows = _of(cause)
+        if cause.examined is None or cause.group is None:
+            return rows
+        return rows | (self.groups.rows(cause.group) & ~cause.examined)
+
+    def roots(self, finding_id: str) -> tuple[str, ...]:
+        causes = self.direct.get(finding_id)
+        if causes is None:
+            return (finding_id,)
+        return tuple(dict.fromkeys(root for c in causes for root in self.roots(c)))
+
+    def explained(self, finding: Finding) -> Finding:
+        proof = self.proof.get(finding.id)
+        if proof is not None:
+            finding = finding.but(evidence={**finding.evidence, "because_of": proof})
+        if finding.id not in self.direct:
+            return finding
+        return finding.but(because_of=self.roots(finding.id))
+
+
+class _Inside:
+    __slots__ = ("jaccard", "share")
+
+    def __init__(self, share: float, jaccard: float) -> None:
+        self.share, self.jaccard = share, jaccard
+
+
+def _of(finding: Finding) -> Mask:
+    assert finding.affected is not None
+    return finding.affected

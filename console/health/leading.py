@@ -1,0 +1,78 @@
+"""What a report says first, and what it cannot see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from console.health.findings import Finding
+from console.health.since import Since
+from console.health.wording import first_sentence, percent, plain, sentence, since_text, with_group
+from console.search.proportions import clopper_pearson
+
+if TYPE_CHECKING:
+    from console.health.evidence import Evidence
+
+
+def headline(
+    verdict: str,
+    findings: Sequence[Finding],
+    roots: Sequence[Finding],
+    since: Mapping[str, Since],
+    evidence: Evidence,
+    blind: str,
+) -> str:
+    """What is wrong, which rows, since when and what to do, for somebody who reads nothing else."""
+    scan = evidence.scan
+    if not roots:
+        if not scan.scanned:
+            return (
+                "Nothing was scanned: the collection has no rows."
+                if not scan.rows
+                else "Nothing was scanned."
+            )
+        clean = _clean(evidence)
+        if verdict == "not_known":
+            return f"{clean} Whether hidden rows spoil searches could not be told: {sentence(plain(blind))}"
+        known = sum(f.accepted is not None for f in findings)
+        if known:
+            clean += f" {known} accepted finding{'s do' if known > 1 else ' does'} not count."
+        return clean
+    lead, names = roots[0], evidence.names
+    held = since.get(lead.id)
+    parts = [
+        sentence(with_group(lead, names.version, names.modality)),
+        since_text(None if held is None else held.at, None if held is None else held.basis),
+        first_sentence(plain(lead.remedy.text)),
+    ]
+    others = len(roots) - 1
+    if others:
+        parts.append(f"{others} more root cause{'s' if others > 1 else ''} below.")
+    return " ".join(p for p in parts if p)
+
+
+def _clean(evidence: Evidence) -> str:
+    scan = evidence.scan
+    if scan.exact:
+        only = scan.scanned == 1
+        return f"No fault found; {'the one row was' if only else f'all {scan.scanned:,} rows were'} read."
+    return f"No fault found in a sample of {scan.scanned:,} of {scan.rows:,} rows."
+
+
+def limits(evidence: Evidence) -> list[str]:
+    """Sentences on what this report cannot know."""
+    scan = evidence.scan
+    told: list[str] = []
+    if not scan.exact and scan.scanned:
+        high = clopper_pearson(0, scan.scanned)[1]
+        told.append(
+            f"A sample of {scan.scanned:,} of {scan.rows:,} rows: a single bad row is among them with a "
+            f"probability of {percent(min(1.0, scan.scanned / max(scan.rows, scan.scanned)))}, and a fault that "
+            f"no row of the sample shows may still be in up to {percent(high)} of all rows."
+        )
+        told.append("Shares and counts for the whole collection are estimates with 95% intervals.")
+    if scan.bias:
+        told.append(sentence(plain(scan.bias)))
+    if scan.changed:
+        told.append(sentence(plain(scan.changed)))
+    return told
