@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from functools import cache
@@ -41,12 +42,27 @@ def axe_source() -> Path | None:
     return path if path.is_file() else None
 
 
+@cache
+def postgres_programs() -> Path | None:
+    """The folder of `initdb` and `pg_ctl`; Debian keeps them outside PATH."""
+    named = os.environ.get("PLUMBLINETEST_POSTGRES")
+    on_path = shutil.which("initdb")
+    places = [Path(named)] if named else []
+    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    places += [Path(on_path).parent] if on_path else []
+    return next((p for p in places if (p / "initdb").is_file() and (p / "pg_ctl").is_file()), None)
+
+
 def lacking(need: str) -> str | None:
     """Why tests with this marker can't run here, or None where they can."""
     if need == "weaviate" and weaviate_program() is None:
         return "no Weaviate server program (go install, see tests/prepare.sh)"
     if need == "browser" and chromium_program() is None:
         return "no Chromium (apt-get install chromium)"
+    if need == "postgres" and postgres_programs() is None:
+        return "no PostgreSQL programs (apt-get install postgresql)"
+    if need == "postgres" and importlib.util.find_spec("psycopg") is None:
+        return "no driver (install plumbline[postgres])"
     if need == "qdrant_server" and not os.environ.get("QDRANT_URL"):
         return "no Qdrant server (set QDRANT_URL, and QDRANT_GRPC for its gRPC port)"
     return None

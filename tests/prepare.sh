@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Gets what the tests need beside Python packages: Chromium, the Weaviate server, axe-core.
+# Gets what the tests need beside Python packages: Chromium, PostgreSQL, the Weaviate server, axe-core.
 # Idempotent; what can't be had is said here, and its tests are skipped with the same reason.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -20,6 +20,16 @@ if ! command -v chromium >/dev/null; then
       >"$cache/chromium.log" 2>&1 || echo "Chromium could not be installed: see $cache/chromium.log" >&2
   else
     echo "No Chromium, and no way to install it (needs root or sudo, and apt-get)." >&2
+  fi
+fi
+
+if ! command -v initdb >/dev/null && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+  if command -v apt-get >/dev/null && as_root true; then
+    echo "Getting PostgreSQL …" >&2
+    { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends postgresql; } \
+      >"$cache/postgres.log" 2>&1 || echo "PostgreSQL could not be installed: see $cache/postgres.log" >&2
+  else
+    echo "No PostgreSQL, and no way to install it (needs root or sudo, and apt-get)." >&2
   fi
 fi
 

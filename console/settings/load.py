@@ -79,6 +79,7 @@ def load(
         accepted=plain.accepted,
         gate=plain.gate,
         store_url=store_url,
+        retention=plain.retention,
         database_url=database_url,
         entries=tuple(ledger.entries),
         notes=tuple(ledger.notes),

@@ -75,6 +75,15 @@ class ImageSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """`[store]`: how long reports are kept. A pinned baseline and the newest report are never let go."""
+
+    keep_days: int = 365
+    keep_reports: int = 1000
+    keep_panels: int = 20
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """`[[accepted]]`: a finding that is known and does not count."""
 
@@ -113,6 +122,7 @@ class Settings:
     accepted: tuple[Accepted, ...] = ()
     gate: Mapping[str, Any] = field(default_factory=dict[str, Any])
     store_url: str | None = field(default=None, repr=False)
+    retention: Retention = Retention()
     database_url: str | None = field(default=None, repr=False)
     entries: tuple[Entry, ...] = ()
     notes: tuple[str, ...] = ()

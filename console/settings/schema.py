@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from console.settings import values
-from console.settings.model import VERSION_FIELD, ImageLimits
+from console.settings.model import VERSION_FIELD, ImageLimits, Retention
 from console.settings.values import Check
 
 
@@ -77,7 +77,13 @@ ACCEPTED: Final[Keys] = {
     "group": Key(values.text, used=False),
     "until": Key(values.day, used=False),
 }
-STORE: Final[Keys] = {"url": Key(values.database_url, secret=True, used=False)}
+_RETENTION = Retention()
+RETENTION: Final[Keys] = {
+    "keep_days": Key(values.integer(1, 36_500), default=_RETENTION.keep_days),
+    "keep_reports": Key(values.integer(1, 1_000_000), default=_RETENTION.keep_reports),
+    "keep_panels": Key(values.integer(1, 1_000_000), default=_RETENTION.keep_panels),
+}
+STORE: Final[Keys] = {"url": Key(values.database_url, secret=True), **RETENTION}
 JOBS: Final[Keys] = {"database_url": Key(values.database_url, secret=True, used=False)}
 SEVERITIES: Final = ("off", "info", "warning", "critical")
 

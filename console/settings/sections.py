@@ -17,6 +17,7 @@ from console.settings.model import (
     EncoderSettings,
     ImageLimits,
     ImageSettings,
+    Retention,
 )
 from console.settings.reading import Ledger, plain, refusal, section, table
 
@@ -34,6 +35,7 @@ class Plain:
     policy: Mapping[str, Mapping[str, Any]]
     accepted: tuple[Accepted, ...]
     gate: Mapping[str, Any]
+    retention: Retention
 
 
 def read(doc: Document | None, ledger: Ledger) -> Plain:
@@ -55,6 +57,7 @@ def read(doc: Document | None, ledger: Ledger) -> Plain:
         _policy(doc, ledger),
         _accepted(doc, ledger),
         _gate(doc, ledger),
+        _retention(doc, ledger),
     )
 
 
@@ -74,7 +77,8 @@ def url(
     found: list[tuple[str, str, schema.Key]] = []
     for source, how in ((doc, in_the_open), (secrets, key)):
         if source is not None and trail[0] in source.data:
-            held = section(source, (trail[0],), source.data[trail[0]], {trail[1]: how}, quiet)
+            others = {k: v for k, v in keys.items() if k != trail[1]} if source is doc else {}
+            held = section(source, (trail[0],), source.data[trail[0]], {trail[1]: how, **others}, quiet)
             if trail[1] in held:
                 found.append((held[trail[1]], source.at(trail), how))
     if environ.get(variable):
@@ -172,6 +176,16 @@ def _policy(doc: Document | None, ledger: Ledger) -> dict[str, dict[str, Any]]:
         }
         found[code] = section(doc, trail, held, keys, ledger)
     return found
+
+
+def _retention(doc: Document | None, ledger: Ledger) -> Retention:
+    there = dict(_sections(doc, "store"))
+    found: dict[str, Any] = {}
+    if doc is not None:
+        own = {k: v for k, v in there.items() if k in schema.RETENTION}
+        found = section(doc, ("store",), own, schema.RETENTION, ledger)
+    ledger.defaults(("store",), schema.RETENTION, found)
+    return Retention(**found)
 
 
 def _accepted(doc: Document | None, ledger: Ledger) -> tuple[Accepted, ...]:

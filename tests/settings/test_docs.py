@@ -28,16 +28,13 @@ def place(section: str) -> str:
     return {
         "collections.ADDRESS": '`[collections."CONNECTION/COLLECTION"]`',
         "accepted": "`[[accepted]]`",
-        "store": "`[store]` and `[jobs]`",
-        "jobs": "`[store]` and `[jobs]`",
     }.get(section, f"`[{section}]`")
 
 
 def test_every_setting_has_its_place_and_every_place_is_a_setting() -> None:
     expected: dict[str, set[str]] = {}
     for section, keys in schema.SECTIONS.items():
-        dotted = {f"{section}.{k}" for k in keys} if section in ("store", "jobs") else set(keys)
-        expected.setdefault(place(section), set()).update(dotted)
+        expected.setdefault(place(section), set()).update(keys)
     expected.pop("`[gate]`")
     assert {section: set(rows) for section, rows in documented().items()} == expected
 

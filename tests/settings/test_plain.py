@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from connectors.errors import PlumblineError
-from console.settings import Address, CollectionSettings, ImageLimits
+from console.settings import Address, CollectionSettings, ImageLimits, Retention
 from tests.settings.conftest import Desk
 
 WHOLE = """
@@ -76,6 +76,7 @@ seconds = 2.5
 
 [store]
 url = "postgresql://db.example.org/plumbline"
+keep_days = 30
 [jobs]
 database_url = "postgresql://db.example.org/jobs"
 """
@@ -110,6 +111,7 @@ def test_every_section_is_read(desk: Desk) -> None:
     assert settings.images.hosts == ("images.example.org", "*.cdn.example.org")
     assert settings.images.limits == ImageLimits(bytes=1000, seconds=2.5)
     assert settings.store_url == "postgresql://db.example.org/plumbline"
+    assert settings.retention == Retention(keep_days=30)
     assert settings.database_url == "postgresql://db.example.org/jobs"
 
 
@@ -143,7 +145,7 @@ def test_each_value_says_where_it_came_from_and_whether_it_has_an_effect(desk: D
     assert entries["images.limits.frames"].source == "default"
     assert entries["home"].source == "PLUMBLINE_HOME"
     unused = {k.split(".")[0] for k, e in entries.items() if not e.used}
-    assert unused == {"policy", "accepted", "gate", "store", "jobs", "collections"}
+    assert unused == {"policy", "accepted", "gate", "jobs", "collections"}
     assert all(e.used for k, e in entries.items() if k.split(".")[0] in ("encoders", "images", "home"))
 
 
@@ -193,6 +195,7 @@ def test_lines_are_right_behind_values_of_many_lines(desk: Desk) -> None:
         ("[gate]\noverlap = 'x'\n", 2, "must be a number"),
         ("[store]\nurl = 'postgresql://u:p4ssw0rd@h/d'\n", 2, "holds a password"),
         ("[store]\nurl = 'h'\n", 2, "database URL"),
+        ("[store]\nkeep_days = 0\n", 2, "must lie between"),
         ("[store]\nurll = 'h'\n", 2, "Did you mean `url`"),
         ("[jobs]\nurl = 'h'\n", 2, "`database_url`"),
     ],
