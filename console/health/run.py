@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from connectors.errors import PlumblineError
 from connectors.model import Description, Target, VectorField
 from console.health import registry
 from console.health.causes import explain
+from console.health.charts import charts
 from console.health.evidence import Evidence
 from console.health.findings import Finding, NotMeasured
 from console.health.naming import field_names
@@ -111,9 +113,9 @@ def _judge(
     load = _loader(spec) if options.encoder is not None else None
     evidence = _probe(ws, address, connector, target, evidence, rules, budget, load, tell)
     tell(Progress("Judging"))
-    findings, unmeasured = judge(evidence, rules)
-    findings = explain(findings, evidence, rules, np.random.default_rng(options.seed))
-    return build(
+    measured, unmeasured = judge(evidence, rules)
+    findings = explain(measured, evidence, rules, np.random.default_rng(options.seed))
+    report = build(
         evidence,
         rules,
         findings,
@@ -122,6 +124,7 @@ def _judge(
         at=datetime.now(UTC),
         seconds=time.monotonic() - began,
     )
+    return replace(report, data={**report.data, "charts": charts(evidence, measured)})
 
 
 def judge(evidence: Evidence, rules: Policy) -> tuple[list[Finding], list[NotMeasured]]:
@@ -188,8 +191,6 @@ def _probe(
 
 
 def _with(evidence: Evidence, results: Mapping[type, Any]) -> Evidence:
-    from dataclasses import replace
-
     return replace(evidence, results=results)
 
 
