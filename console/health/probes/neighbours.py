@@ -21,7 +21,7 @@ PROBES: Final = 200
 CACHED: Final = 200
 """Nearest rows kept of each probe: the ten nearest survive the removal of 90% of the rows."""
 PAIRS: Final = 5_000
-SUBSET: Final = 1_024
+SUBSET: Final = 768
 """Rows whose products with each other are kept."""
 SHORT: Final = 0.05
 """Share of lists that may run short before a figure is not measured (HEALTH.md)."""
@@ -59,14 +59,16 @@ class Neighbours:
     pair_cosines: F32
     rows: int
 
-    def lists(self, evidence: Evidence, k: int, *, direction: bool = False) -> Lists | NotMeasured:
+    def lists(
+        self, evidence: Evidence, k: int, *, direction: bool = False, spare: bool = False
+    ) -> Lists | NotMeasured:
         """The k nearest of each probe row among the rows that are left, probe rows that were left out dropped.
 
         Not measured with fewer than 30 probe rows or k + 1 rows left, or where over 5% of the cached lists run
-        short.
+        short. `spare`: lists keep all cached rows that are left, at least k, and -inf as the score of the others.
         """
         alive = evidence.good[evidence.reservoir.rows]
-        return filtered(self.by_direction if direction else self.by_metric, alive, k, "Neighbours")
+        return filtered(self.by_direction if direction else self.by_metric, alive, k, spare=spare)
 
     def pairs_left(self, evidence: Evidence) -> npt.NDArray[np.bool_]:
         """(p,): pairs of which both rows are left."""
@@ -88,28 +90,31 @@ class Directions:
     gram: F32
     centred: Lists
 
+    def lists(self, evidence: Evidence, k: int) -> Lists | NotMeasured:
+        """The k nearest of `centred` among the rows that are left, as of `Neighbours.lists`."""
+        return filtered(self.centred, evidence.good[evidence.reservoir.rows], k)
 
-def filtered(lists: Lists, alive: npt.NDArray[np.bool_], k: int, name: str) -> Lists | NotMeasured:
+
+def filtered(
+    lists: Lists, alive: npt.NDArray[np.bool_], k: int, *, spare: bool = False
+) -> Lists | NotMeasured:
     """The k nearest among the positions that are `alive` (m,); see `Neighbours.lists`."""
     left = int(alive.sum())
     probes = np.flatnonzero(alive[lists.probes])
     if len(probes) < FEWEST or left <= k:
-        return NotMeasured(name, f"Too few rows are left ({left:,}).")
-    near = lists.near[probes]
-    whole = near.shape[1] >= k and bool(alive[near[:, :k]].all()) and bool((near[:, :k] >= 0).all())
-    if whole:
-        return Lists(lists.probes[probes], near[:, :k], lists.scores[probes, :k])
+        return NotMeasured("Neighbours", f"{left:,} rows are left, too few for {k:,} neighbours each.")
+    near, scores = lists.near[probes], lists.scores[probes]
     ok = (near >= 0) & alive[near]
     enough = ok.sum(axis=1) >= k
-    if near.shape[1] < k or (1 - enough.mean()) > SHORT:
-        return NotMeasured(name, "Too many of the nearest rows were left out.")
-    kept, held = near[enough], lists.scores[probes][enough]
-    order = np.argsort(~ok[enough], axis=1, kind="stable")[:, :k]
-    return Lists(
-        lists.probes[probes][enough],
-        np.take_along_axis(kept, order, axis=1),
-        np.take_along_axis(held, order, axis=1),
-    )
+    if 1 - enough.mean() > SHORT:
+        return NotMeasured("Neighbours", "Too many of the nearest rows were left out.")
+    width = near.shape[1] if spare else k
+    if not ok[:, :width].all():
+        near, scores, ok, probes = near[enough], scores[enough], ok[enough], probes[enough]
+        order = np.argsort(~ok, axis=1, kind="stable")[:, :width]
+        near, scores = np.take_along_axis(near, order, axis=1), np.take_along_axis(scores, order, axis=1)
+        scores = np.where(np.take_along_axis(ok, order, axis=1), scores, -np.inf).astype(np.float32)
+    return Lists(lists.probes[probes], near[:, :width], scores[:, :width])
 
 
 @probe(Neighbours, order=20, name="Nearest rows")
