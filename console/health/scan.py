@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from console.health.evidence import Reservoir, ScanFacts
+from console.health.pace import Pace
+from console.health.probing import Cancelled as Cancelled
+from console.health.profile import Profile
+from console.health.ranges import read_ranges
+from console.health.rows import Gathering
+from console.health.sampling import has_parts, read_again, read_sample
+from console.health.table import RowTable
+
 if TYPE_CHECKING:
-    from connectors.model import Description, RowId, Target, VectorField
+    from connectors.model import Batch, Description, RowId, Target, VectorField
     from connectors.protocol import Reader
-    from console.health.evidence import Reservoir, ScanFacts
     from console.health.options import CheckOptions, FieldNames
-    from console.health.profile import Profile
     from console.health.progress import Tell
-    from console.health.table import RowTable
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,4 +50,75 @@ def examine(
 
     Raises `Cancelled` and what reading raises.
     """
-    raise NotImplementedError
+    began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
+    wanted = tuple(f.name for f in fields)
+    counted = reader.count(target)
+    gathering = Gathering(wanted, names, options.seed, parts=has_parts(target, description))
+    whole = only is None and (options.sample is None or options.sample >= counted.rows)
+    pace = Pace(tell, cancelled, options.rate)
+    changed = bias = ""
+    if only is not None:
+        changed = read_again(reader, target, fields, gathering, only, pace)
+    elif whole:
+        read_ranges(reader, target, fields, gathering, counted.rows, pace)
+    else:
+        bias = read_sample(
+            reader, target, description, fields, gathering, options.sample or 0, options.seed, pace
+        )
+    pace.end()
+    if whole:
+        after = reader.count(target)
+        if counted.exact and after.exact:
+            changed = moved(counted.rows, after.rows, gathering.rows)
+    facts = ScanFacts(
+        counted.rows,
+        gathering.rows,
+        exact=whole,
+        seed=None if whole else options.seed,
+        seconds=time.monotonic() - began,
+        started=started,
+        changed=changed,
+        bias=bias,
+    )
+    return _examined(gathering, facts)
+
+
+def gather(
+    batches: Iterable[Batch],
+    fields: Sequence[str],
+    names: FieldNames,
+    *,
+    rows: int | None = None,
+    exact: bool = True,
+    seed: int = 0,
+    parts: bool = False,
+) -> Mapping[str, Examined]:
+    """The same of batches that somebody has. `rows`: of the collection, where these are a sample of it."""
+    began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
+    gathering = Gathering(fields, names, seed, parts=parts)
+    only = gathering.range()
+    for batch in batches:
+        only.add(batch)
+    count = gathering.rows if rows is None else rows
+    facts = ScanFacts(
+        count, gathering.rows, exact, None if exact else seed, time.monotonic() - began, started
+    )
+    return _examined(gathering, facts)
+
+
+def moved(before: int, after: int, scanned: int) -> str:
+    """What a full scan says of a collection that changed under it, else ""."""
+    if after > before:
+        return f"The collection grew by {after - before:,} rows while it was read."
+    if after < before:
+        return f"The collection shrank by {before - after:,} rows while it was read."
+    if scanned != before:
+        return f"{before:,} rows were counted and {scanned:,} read: the collection changed while it was read."
+    return ""
+
+
+def _examined(gathering: Gathering, facts: ScanFacts) -> dict[str, Examined]:
+    return {
+        name: Examined(facts, held.profile, held.table, held.reservoir)
+        for name, held in gathering.finish().items()
+    }

@@ -54,15 +54,24 @@ class Ids:
 
     @classmethod
     def of(cls, ids: Sequence[RowId]) -> Ids:
-        high, low = np.zeros(len(ids), np.uint64), np.zeros(len(ids), np.uint64)
-        integer = np.zeros(len(ids), np.bool_)
-        for i, row in enumerate(ids):
-            if isinstance(row, int):
-                low[i], integer[i] = row, True
-            else:
-                bits = uuid.UUID(row).int
-                high[i], low[i] = bits >> 64, bits & 0xFFFFFFFFFFFFFFFF
+        n = len(ids)
+        integer = np.fromiter((isinstance(row, int) for row in ids), np.bool_, n)
+        high, low = np.zeros(n, np.uint64), np.zeros(n, np.uint64)
+        if integer.any():
+            low[integer] = np.array([row for row in ids if isinstance(row, int)], np.uint64)
+        if not integer.all():
+            texts = [row for row in ids if isinstance(row, str)]
+            high[~integer], low[~integer] = _halves(texts)
         return cls(high, low, integer)
+
+
+def _halves(texts: Sequence[str]) -> tuple[U64, U64]:
+    """UUIDs as their upper and lower 64 bits."""
+    digits = "".join(texts).replace("-", "")
+    if len(digits) != 32 * len(texts):
+        digits = "".join(uuid.UUID(text).hex for text in texts)
+    bits = np.frombuffer(bytes.fromhex(digits), ">u8").reshape(-1, 2)
+    return bits[:, 0].astype(np.uint64), bits[:, 1].astype(np.uint64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,8 +104,8 @@ class RowTable:
 
     Arrays may lie in a temporary file (`numpy.memmap`). `digest`: 64-bit hash of the vector's bytes, 0 where
     it is missing. `tail`: trailing zeros of the vector. `peak`: the largest absolute value. `source`: hash of
-    what was embedded, 0 for none. `content`: hash of the payload fields read, time left out. `text_length`:
-    characters, -1 for none. `time`: seconds since 1970, NaN for none.
+    what was embedded, 0 for none. `content`: hash of the payload fields read, time left out, 0 where the row has
+    none of them. `text_length`: characters, -1 for none. `time`: seconds since 1970, NaN for none.
     """
 
     ids: Ids

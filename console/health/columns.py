@@ -1,0 +1,191 @@
+"""What the payload columns of a scan say of each row: groups, source, content, length, time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from connectors.model import Batch
+from console.health.options import FieldNames
+from console.health.table import F64, U16, U64, Codes
+from console.health.values import Key, canonical, empty, hash64, key_of, rank_of, seconds
+
+VALUES: Final = 2_048
+"""Values of one field that have codes of their own. What is put away on the way takes codes too: of N values
+VALUES (1 + ln(N / VALUES)) in the mean, 29,000 of 10^9, so that a uint16 suffices."""
+LONGEST: Final = 256
+"""Characters of a group's value; a longer one names no group that a person would read, and is with the others."""
+MOST_CODES: Final = 65_535
+TENANT: Final = "tenant"
+"""The group field of a row's part."""
+
+OTHER_CODE: Final = 1
+"""Within one range: code 1 is every value past the bound, 2 and on are values in the order of their first row."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """n entries each, as in `RowTable`; `codes` are one range's own."""
+
+    source: U64
+    content: U64
+    text_length: npt.NDArray[np.int32]
+    time: F64
+    codes: Mapping[str, U16]
+
+
+class Coder:
+    """Codes for the values of one field as they come. Past the bound, values that rank last go to the others."""
+
+    def __init__(self, *, tag: bool = False) -> None:
+        self._tag = tag
+        self.values: list[Any] = []
+        self.dead: list[bool] = []
+        self._plain: dict[str, int] = {}
+        self._known: dict[Key, int] = {}
+        self._ranks: dict[int, tuple[int, Key]] = {}
+        self._last: int | None = None
+        self.over = False
+        """Whether a row was put with the others."""
+
+    def encode(self, column: Iterable[Any]) -> U16:
+        plain = self._plain
+        return np.array(
+            [plain[v] if type(v) is str and v in plain else self._code(v) for v in column], np.uint16
+        )
+
+    def codes(self, codes: U16) -> Codes:
+        """A block's codes on their own terms; `other` is past the last value."""
+        held = codes.astype(np.int64) - OTHER_CODE
+        other = len(self.values) + 1
+        alive = np.array([*(not d for d in self.dead), True], np.bool_)
+        held = np.where(codes == 0, 0, np.where((held > 0) & alive[held - 1], held, other))
+        return Codes(held.astype(np.uint16), tuple(self.values), other)
+
+    def alive(self) -> list[tuple[int, Key, Any]]:
+        """(code, key, value) of what is kept, in the order of first rows."""
+        return [(i + 1 + OTHER_CODE, key_of(v), v) for i, v in enumerate(self.values) if not self.dead[i]]
+
+    def _code(self, value: Any) -> int:
+        if self._tag and isinstance(value, list) and len(value) == 1:  # pyright: ignore[reportUnknownArgumentType]
+            value = value[0]  # pyright: ignore[reportUnknownVariableType]
+        if empty(value):
+            return 0
+        if not isinstance(value, (str, int, float, bool)):
+            value = canonical(value)
+        if isinstance(value, str) and len(value) > LONGEST:
+            return self._other()
+        key = key_of(value)
+        code = self._known.get(key)
+        return self._meet(key, value) if code is None else code
+
+    def _meet(self, key: Key, value: Any) -> int:
+        rank = rank_of(key)
+        code = len(self.values) + 1 + OTHER_CODE
+        if code >= MOST_CODES or (self._last is not None and rank > self._last):
+            return self._other()
+        self.values.append(value)
+        self.dead.append(False)
+        self._known[key] = code
+        self._ranks[code] = (rank, key)
+        if isinstance(value, str):
+            self._plain[value] = code
+        if len(self._ranks) > VALUES:
+            out = max(self._ranks, key=lambda c: self._ranks[c][0])
+            gone = self._ranks.pop(out)[1]
+            self.dead[out - 1 - OTHER_CODE] = True
+            self.over = True
+            del self._known[gone]
+            self._plain.pop(gone[1], 0)
+        if len(self._ranks) == VALUES:
+            self._last = max(rank for rank, _ in self._ranks.values())
+        return code
+
+    def _other(self) -> int:
+        self.over = True
+        return OTHER_CODE
+
+
+class Reading:
+    """One range's reading of payload columns."""
+
+    def __init__(self, names: FieldNames, *, parts: bool = False) -> None:
+        self._names = names
+        self.coders = {name: Coder(tag=name == names.version) for name in names.groups}
+        self._parts = parts and TENANT not in self.coders
+        if self._parts:
+            self.coders[TENANT] = Coder()
+
+    def read(self, batch: Batch) -> Columns:
+        n, names = len(batch), self._names
+        nothing: list[Any] = [None] * n
+        columns = {path: batch.columns.get(path, nothing) for path in names.columns}
+
+        def column(path: str | None) -> Sequence[Any]:
+            return nothing if path is None else columns.get(path) or batch.columns.get(path, nothing)
+
+        images, texts = column(names.image), column(names.text)
+        source = [_source(image, text) for image, text in zip(images, texts, strict=True)]
+        length = [len(text) if isinstance(text, str) else -1 for text in texts]
+        time = [seconds(v) for v in column(names.time)] if names.time is not None else [np.nan] * n
+        codes = {
+            name: coder.encode([batch.part] * n if self._parts and name == TENANT else column(name))
+            for name, coder in self.coders.items()
+        }
+        return Columns(
+            np.array(source, np.uint64),
+            _content([values for path, values in columns.items() if path != names.time], n),
+            np.array(length, np.int32),
+            np.array(time, np.float64),
+            codes,
+        )
+
+
+def merged(coders: Sequence[Coder]) -> tuple[tuple[Any, ...], int | None, list[U16]]:
+    """The values of all ranges in the order of their first rows, the code of the others, and a map per range."""
+    order: dict[Key, Any] = {}
+    for coder in coders:
+        for _, key, value in coder.alive():
+            order.setdefault(key, value)
+    over = any(coder.over for coder in coders)
+    if len(order) > VALUES:
+        over = True
+        kept = set(sorted(order, key=rank_of)[:VALUES])
+        order = {key: value for key, value in order.items() if key in kept}
+    code = {key: i + 1 for i, key in enumerate(order)}
+    other = len(order) + 1
+    maps: list[U16] = []
+    for coder in coders:
+        to = np.full(len(coder.values) + 1 + OTHER_CODE, other, np.uint16)
+        to[0] = 0
+        for own, key, _ in coder.alive():
+            to[own] = code.get(key, other)
+        maps.append(to)
+    return tuple(order.values()), other if over else None, maps
+
+
+def _source(image: Any, text: Any) -> int:
+    for value in (image, text):
+        if not empty(value):
+            return hash64(value if isinstance(value, str) else canonical(value))
+    return 0
+
+
+def _content(columns: Sequence[Sequence[Any]], n: int) -> U64:
+    """0 for a row with none of the fields."""
+    if not columns:
+        return np.zeros(n, np.uint64)
+    plain = [
+        [canonical(v) if isinstance(v, (list, dict)) else v for v in values]
+        if any(isinstance(v, (list, dict)) for v in values)
+        else values
+        for values in columns
+    ]
+    nothing = (None,) * len(columns)
+    return np.array(
+        [0 if row == nothing else hash64(repr(row)) for row in zip(*plain, strict=True)], np.uint64
+    )
