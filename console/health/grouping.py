@@ -28,13 +28,12 @@ class Groups:
         hits, looked = self._rows(affected, examined)
         if not len(hits):
             return None
-        best: Group | None = None
-        score, tests = 0.0, self._values(skip)
-        for field, held in self._fields(skip):
-            found = self._best(field, held, hits, looked, examined, tests)
-            if found is not None and found[0] > score:
-                score, best = found
-        return best
+        fields = [(f, c, self._counts(f, c, examined)) for f, c in self._fields(skip)]
+        tests = sum(_rivals(totals, len(hits)) for _, _, totals in fields)
+        found = [
+            held for f, c, totals in fields if (held := _best(f, c, totals, hits, looked, tests)) is not None
+        ]
+        return max(found, key=lambda pair: pair[0])[1] if found else None
 
     def pair(
         self, affected: Mask, examined: Mask | None = None, skip: Collection[str] = ()
@@ -56,7 +55,7 @@ class Groups:
             if total < looked:
                 sides.append((field, held.values[top - 1], mask, float(counts[top]) / total))
         best: tuple[float, Sequence[Mapping[str, Any]]] | None = None
-        tests = max(1, self._values(skip) ** 2)
+        tests = max(1, sum(len(c.values) for _, c in self._fields(skip)) ** 2)
         for i, (field, value, mask, alone) in enumerate(sides):
             for other_field, other_value, other, other_alone in sides[i + 1 :]:
                 both = mask & other
@@ -90,38 +89,43 @@ class Groups:
     def _fields(self, skip: Collection[str]) -> list[tuple[str, Codes]]:
         return [(f, c) for f, c in self._table.groups.items() if f not in skip]
 
-    def _values(self, skip: Collection[str]) -> int:
-        return sum(len(c.values) for _, c in self._fields(skip))
-
-    def _best(
-        self, field: str, held: Codes, hits: I64, looked: int, examined: Mask | None, tests: int
-    ) -> tuple[float, Group] | None:
+    def _counts(self, field: str, held: Codes, examined: Mask | None) -> I64:
+        """Rows per code."""
         size = len(held.values) + 1
-        if size == 1:
-            return None
-        inside = np.bincount(held.codes[hits], minlength=size)[:size].astype(np.float64)
-        if examined is None:
-            if field not in self._totals:
-                self._totals[field] = np.bincount(held.codes, minlength=size)[:size]
-            totals = self._totals[field]
-        else:
-            totals = np.bincount(held.codes[examined], minlength=size)[:size]
-        with np.errstate(all="ignore"):
-            precision = np.where(totals > 0, inside / totals, 0.0)
-        recall = inside / len(hits)
-        fits = (precision >= CONSTANT["group_precision"]) & (recall >= CONSTANT["group_recall"])
-        fits[ABSENT] = False
-        if held.other is not None and held.other < size:
-            fits[held.other] = False
-        if not fits.any():
-            return None
-        score = np.where(fits, 2 * inside / (totals + len(hits)), -1.0)
-        at = int(np.argmax(score))
-        rows = int(totals[at])
-        if chance(int(inside[at]), looked, rows, len(hits)) * tests > CONSTANT["chance"]:
-            return None
-        group = Group(field, held.values[at - 1], rows, float(precision[at]), float(recall[at]))
-        return float(score[at]), group
+        if examined is not None:
+            return np.bincount(held.codes[examined], minlength=size)[:size]
+        if field not in self._totals:
+            self._totals[field] = np.bincount(held.codes, minlength=size)[:size]
+        return self._totals[field]
+
+
+def _rivals(totals: I64, rows: int) -> int:
+    """Values of about as many rows: those that chance could let coincide."""
+    few, many = CONSTANT["group_recall"] * rows, rows / CONSTANT["group_precision"]
+    return int(np.count_nonzero((totals[1:] >= few) & (totals[1:] <= many)))
+
+
+def _best(
+    field: str, held: Codes, totals: I64, hits: I64, looked: int, tests: int
+) -> tuple[float, Group] | None:
+    """The value of one field with the best F1, and that; None where none coincides, or chance would do it."""
+    inside = np.bincount(held.codes[hits], minlength=len(totals))[: len(totals)].astype(np.float64)
+    with np.errstate(all="ignore"):
+        precision = np.where(totals > 0, inside / totals, 0.0)
+    recall = inside / len(hits)
+    fits = (precision >= CONSTANT["group_precision"]) & (recall >= CONSTANT["group_recall"])
+    fits[ABSENT] = False
+    if held.other is not None and held.other < len(fits):
+        fits[held.other] = False
+    if not fits.any():
+        return None
+    score = np.where(fits, 2 * inside / (totals + len(hits)), -1.0)
+    at = int(np.argmax(score))
+    rows = int(totals[at])
+    if chance(int(inside[at]), looked, rows, len(hits)) * tests > CONSTANT["chance"]:
+        return None
+    group = Group(field, held.values[at - 1], rows, float(precision[at]), float(recall[at]))
+    return float(score[at]), group
 
 
 def name_group(
