@@ -53,6 +53,7 @@ def headline(light: Mapping[str, Any]) -> Headline:
 def light_of(data: Mapping[str, Any], arrays: Arrays) -> dict[str, Any]:
     """A report's JSON without evidence, sample ids, sentences and profile: what "since when" needs."""
     findings = cast("Sequence[Mapping[str, Any]]", data.get("findings") or ())
+    unmeasured = cast("Sequence[Mapping[str, Any]]", data.get("not_measured") or ())
     return {
         "id": data["id"],
         "at": data["at"],
@@ -77,6 +78,7 @@ def light_of(data: Mapping[str, Any], arrays: Arrays) -> dict[str, Any]:
             }
             for f in findings
         ],
+        "not_measured": [{"check": u.get("check")} for u in unmeasured],
         "figures": _figures(data, arrays),
     }
 

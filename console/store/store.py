@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import unquote
@@ -23,11 +23,10 @@ from console.store.blobs import packed, parts, unpacked
 from console.store.headlines import Headline, as_text, headline, in_utc, light_of
 from console.store.ids import new_id
 from console.store.migrate import upgrade
+from console.store.retention import NEWEST, let_go
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
-
-NEWEST = (tables.reports.c.at.desc(), tables.reports.c.id.desc())
 
 
 class Configured(Protocol):
@@ -80,13 +79,15 @@ class Store:
         return f"Store({self.where})"
 
     @classmethod
-    def open(cls, ws: Configured) -> Store:
+    def open(cls, ws: Configured | Settings) -> Store:
         """The store that the settings name, brought to this version; opened once in a process.
+
+        As a context manager it stays open behind it: the next `open` gets the same.
 
         Raises `settings`, `unreachable`, `unauthorised`, `busy`, `disk-full`, `damaged`, `extra-missing`,
         and `unsupported` for a store of a newer version.
         """
-        settings = ws.settings
+        settings = ws if isinstance(ws, Settings) else ws.settings
         url, where = engines.place(settings.store_url, settings.home)
         key = url.render_as_string(hide_password=False)
         with _lock:
@@ -102,6 +103,12 @@ class Store:
             _opened[key] = _Opened(store, _identity(url.database, url.get_backend_name()))
             return store
 
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing: connections are given back after each call."""
+
     def close(self) -> None:
         """Ends the connections; a later `open` begins anew."""
         with _lock:
@@ -109,16 +116,20 @@ class Store:
                 del _opened[key]
         self._engine.dispose()
 
-    def save(self, report: Saved) -> str:
+    def save(
+        self, report: Saved | Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]] | None = None
+    ) -> str:
         """Keeps a report and lets go of what is past the retention; returns its id.
 
         The report's own `id` where it has one, else a new one. Saving the same report again changes nothing.
         """
-        at = in_utc(str(report.data["at"]))
-        data = {**report.data}
+        given = report if isinstance(report, Mapping) else report.data
+        beside = arrays or {} if isinstance(report, Mapping) else report.arrays
+        at = in_utc(str(given["at"]))
+        data = {**given}
         if not data.get("id"):
             data["id"] = new_id()
-        light = light_of(data, report.arrays)
+        light = light_of(data, beside)
         base, vector = split(str(data["address"]), data.get("vector"))
         made = str(data["id"])
         row = {
@@ -135,7 +146,7 @@ class Store:
         }
         blobs = [
             {"report": made, "part": part, "size": len(blob), "data": blob}
-            for part, blob in ((p, packed(held)) for p, held in parts(report.arrays).items())
+            for part, blob in ((p, packed(held)) for p, held in parts(beside).items())
         ]
         try:
             self._insert(row, blobs)
@@ -154,7 +165,7 @@ class Store:
                 raise _Twice from None
             if blobs:
                 connection.execute(insert(tables.arrays), [dict(b) for b in blobs])
-            self._let_go(connection, row["address"], row["vector"])
+            let_go(connection, row["address"], row["vector"], self._retention)
 
     def reports(self, address: Address | str | None = None, limit: int = 100) -> list[Headline]:
         """Newest first; of one vector field, of a collection's every field, or of all."""
@@ -170,21 +181,29 @@ class Store:
         """For sparklines: oldest first, the newest `limit`."""
         return self.reports(address, limit)[::-1]
 
-    def latest_each(self) -> list[Headline]:
+    def latest_each(self, address: Address | str | None = None) -> list[Headline]:
         """The newest report of every vector field, in the order of addresses."""
         r = tables.reports.c
-        newest = select(
-            r.light,
-            r.address,
-            r.vector,
-            func.row_number().over(partition_by=(r.address, r.vector), order_by=NEWEST).label("place"),
-        ).subquery()
+        newest = (
+            select(
+                r.light,
+                r.address,
+                r.vector,
+                func.row_number().over(partition_by=(r.address, r.vector), order_by=NEWEST).label("place"),
+            )
+            .where(_of(address))
+            .subquery()
+        )
         wanted = select(newest.c.light).where(newest.c.place == 1).order_by(newest.c.address, newest.c.vector)
         with engines.transaction(self._engine, self.where) as connection:
             return [headline(self._json(held)) for held in connection.execute(wanted).scalars()]
 
-    def report(self, report: str, *, arrays: bool = False) -> Stored:
-        """Raises `not-found`."""
+    def report(self, report: str) -> Mapping[str, Any]:
+        """The JSON as it was saved. Raises `not-found`."""
+        return self.whole(report, arrays=False).data
+
+    def whole(self, report: str, *, arrays: bool = True) -> Stored:
+        """JSON and arrays. Raises `not-found`."""
         found = self._row(report, arrays=arrays)
         if found is None:
             raise PlumblineError(
@@ -195,38 +214,41 @@ class Store:
             )
         return found
 
-    def latest(self, address: Address | str, *, arrays: bool = False) -> Stored | None:
+    def latest(self, address: Address | str) -> Mapping[str, Any] | None:
         """The newest report of a vector field, or of the collection where none is named."""
-        wanted = select(tables.reports.c.id).where(_of(address)).order_by(*NEWEST).limit(1)
-        with engines.transaction(self._engine, self.where) as connection:
-            found = connection.execute(wanted).scalar()
-        return None if found is None else self._row(found, arrays=arrays)
+        found = self.reports(address, 1)
+        return self.report(found[0].id) if found else None
 
     def sample(self, report: str) -> dict[str, npt.NDArray[Any]]:
         """The arrays of the sampled ids; empty where there are none. Raises `not-found`."""
         with engines.transaction(self._engine, self.where) as connection:
             held = self._part(connection, report, "sample")
         if held is None:
-            self.report(report)
+            self.whole(report, arrays=False)
         return held or {}
 
-    def set_baseline(self, report: str, address: Address | str | None = None) -> str:
-        """Pins a report as the baseline of its vector field; `address`: it must be of this one. Returns its id.
+    def set_baseline(self, address: Address | str, report: str | None = None) -> Headline:
+        """Pins a report of this address as the baseline of its vector field.
 
-        `latest` with an address: the newest. Raises `not-found`.
+        Without a report (or by `latest`) the newest one; of each vector field where the address names none.
+        Raises `not-found`.
         """
-        if report == "latest":
-            if address is None:
-                raise PlumblineError("usage", "`latest` needs an address.", where="baseline")
-            newest = self.latest(address)
-            if newest is None:
-                raise PlumblineError(
-                    "not-found",
-                    "There is no report yet.",
-                    where=str(address),
-                    hint="`plumbline check` makes one.",
-                )
-            report = newest.id
+        if report not in (None, "latest"):
+            self._pin(address, report)
+            return headline(self._light(report))
+        newest = self.latest_each(address)
+        if not newest:
+            raise PlumblineError(
+                "not-found",
+                "There is no report yet.",
+                where=str(address),
+                hint="`plumbline check` makes one.",
+            )
+        for held in newest:
+            self._pin(address, held.id)
+        return max(newest, key=lambda h: in_utc(h.at))
+
+    def _pin(self, address: Address | str, report: str) -> None:
         r, b = tables.reports.c, tables.baselines.c
         with engines.transaction(self._engine, self.where, write=True) as connection:
             found = connection.execute(
@@ -235,7 +257,7 @@ class Store:
             if found is None:
                 raise PlumblineError(
                     "not-found",
-                    "There is no such report" + (" of this address." if address is not None else "."),
+                    "There is no such report of this address.",
                     where=report,
                     hint="`plumbline reports ADDRESS` lists them.",
                 )
@@ -248,7 +270,6 @@ class Store:
                 insert(tables.baselines),
                 [{"address": found.address, "vector": found.vector, "report": report, "at": now}],
             )
-        return report
 
     def clear_baseline(self, address: Address | str) -> int:
         """Unpins; returns how many were pinned."""
@@ -268,10 +289,14 @@ class Store:
         with engines.transaction(self._engine, self.where) as connection:
             return [headline(self._json(held)) for held in connection.execute(wanted).scalars()]
 
-    def baseline(self, address: Address | str, *, arrays: bool = False) -> Stored | None:
+    def baseline(self, address: Address | str) -> Headline | None:
         """The pinned report of a vector field (of the collection's first that has one, where none is named)."""
-        found = self.baselines(address)
-        return self._row(found[0].id, arrays=arrays) if found else None
+        return next(iter(self.baselines(address)), None)
+
+    def _light(self, report: str) -> Mapping[str, Any]:
+        wanted = select(tables.reports.c.light).where(tables.reports.c.id == report)
+        with engines.transaction(self._engine, self.where) as connection:
+            return self._json(connection.execute(wanted).scalar_one())
 
     def _row(self, report: str, *, arrays: bool = False) -> Stored | None:
         with engines.transaction(self._engine, self.where) as connection:
@@ -293,31 +318,6 @@ class Store:
             return cast("Mapping[str, Any]", json.loads(held))
         except ValueError:
             raise PlumblineError("damaged", "A stored report can't be read.", where=self.where) from None
-
-    def _let_go(self, connection: Connection, address: str, vector: str) -> None:
-        """Retention of one vector field: old reports, and the arrays of all but the newest; never what is pinned."""
-        r, a, b = tables.reports.c, tables.arrays.c, tables.baselines.c
-        own = and_(r.address == address, r.vector == vector)
-        pinned = select(b.report)
-        oldest = (datetime.now(UTC) - timedelta(days=self._retention.keep_days)).isoformat(
-            timespec="milliseconds"
-        )
-        ordered = select(r.id).where(own).order_by(*NEWEST)
-        past = connection.execute(ordered.offset(self._retention.keep_reports)).scalars().all()
-        old = connection.execute(select(r.id).where(own, r.at < oldest)).scalars().all()
-        newest = connection.execute(ordered.limit(1)).scalar()
-        gone = {*past, *old} - {newest} - set(connection.execute(pinned).scalars())
-        bare = set(
-            connection.execute(
-                select(a.report).join(tables.reports, r.id == a.report).where(own).distinct()
-            ).scalars()
-        )
-        kept = connection.execute(ordered.limit(self._retention.keep_panels)).scalars().all()
-        bare -= {*kept, *connection.execute(pinned).scalars()}
-        for some in _chunks(sorted(bare | gone)):
-            connection.execute(delete(tables.arrays).where(a.report.in_(some)))
-        for some in _chunks(sorted(gone)):
-            connection.execute(delete(tables.reports).where(r.id.in_(some)))
 
 
 class _Twice(Exception):
@@ -348,10 +348,6 @@ def _of(address: Address | str | None, table: Any = tables.reports) -> ColumnEle
         table.c.vector == vector if "#" in named else true(),
         false() if not base else true(),
     )
-
-
-def _chunks(ids: Sequence[str], size: int = 500) -> list[Sequence[str]]:
-    return [ids[i : i + size] for i in range(0, len(ids), size)]
 
 
 def _identity(database: str | None, kind: str) -> tuple[int, int] | None:

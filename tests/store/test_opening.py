@@ -73,7 +73,7 @@ def test_threads_share_a_store(desk: Desk) -> None:
         try:
             store = Store.open(desk)
             for _ in range(5):
-                store.set_baseline(store.save(a_report()))
+                store.set_baseline("prod/rows", store.save(a_report()))
                 store.reports()
         except BaseException as failure:
             failures.append(failure)
@@ -133,7 +133,7 @@ def test_sqlite_is_private_waits_and_reads_beside_a_writer(lite: Desk) -> None:
     saved = store.save(a_report())
     with transaction(store._engine, "", write=True) as connection:
         connection.exec_driver_sql("UPDATE plumbline_reports SET verdict = 'broken'")
-        assert store.report(saved).id == saved
+        assert store.report(saved)["id"] == saved
     other.close()
 
 
@@ -149,7 +149,8 @@ def test_a_lock_that_stays_is_busy(lite: Desk, monkeypatch: pytest.MonkeyPatch) 
         assert 0.1 < time.monotonic() - began < 5
     finally:
         holder.close()
-    Store.open(lite).save(a_report())
+    with Store.open(lite.settings) as store:
+        store.save(a_report())
 
 
 @pytest.mark.postgres
