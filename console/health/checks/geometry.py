@@ -137,6 +137,10 @@ def _mean_axis(evidence: Evidence, held: Directions, of: Any) -> Finding:
         severity = "critical" if kept is not None and kept[2] < of["neighbours_kept"] else "warning"
     elif low >= of["mean_share_info"]:
         severity = "info"
+    # Distances do not see a shift of all rows, and unsigned bytes have a common direction by themselves.
+    shifted = evidence.field.metric not in (None, "cosine", "dot") or evidence.field.storage == "uint8"
+    if severity is not None and shifted:
+        severity = "info"
     summary = f"{value:.0%} of every vector is one common direction"
     if kept is not None:
         summary += f"; {kept[0]:.0%} of the ten nearest rows stay the nearest once it is taken off"
