@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from connectors.errors import PlumblineError
+from typing import cast
+
 from connectors.model import ConnectionSpec
 from connectors.protocol import Connector
 
@@ -13,12 +14,9 @@ def connect(spec: ConnectionSpec) -> Connector:
     Raises `settings` where the spec names neither a server nor a folder that its kind can use.
     """
     if spec.snapshot is not None:
-        raise PlumblineError(
-            "unsupported",
-            "Snapshot files can't be examined by this version yet.",
-            where=spec.name,
-            hint="Restore the snapshot into a server, or wait for the version that brings `check`.",
-        )
+        from connectors.qdrant.snapshot.connector import SnapshotConnector
+
+        return cast("Connector", SnapshotConnector(spec))
     if spec.kind == "qdrant":
         from connectors.qdrant.adapter import QdrantConnector
 

@@ -12,6 +12,7 @@ from connectors.errors import PlumblineError
 from connectors.spec import ConnectionSpec
 from console import egress
 from console.settings import DEMO, Address, CollectionSettings, Settings, encode, nearest, parse_address
+from console.settings.address import SNAPSHOT
 from console.settings.choices import Choices
 from console.settings.load import fingerprint, load
 
@@ -67,6 +68,9 @@ class Workspace:
         spec = self._settings.connections.get(name)
         if spec is not None:
             return spec
+        if name.startswith(SNAPSHOT):
+            file = str(Path(name.removeprefix(SNAPSHOT)).expanduser())
+            return ConnectionSpec(name=name, kind="qdrant", snapshot=file, read_only=True)
         known = self._settings.connections
         if name == DEMO:
             hint = "`plumbline demo` makes it."

@@ -50,7 +50,8 @@ def _listed(held: Any) -> Any:
     return pb.ListCollectionsResponse(collections=names)
 
 
-def _described(held: Json) -> Any:
+def described(held: Json) -> Any:
+    """The answer to a description from REST JSON: `config` is also what a snapshot's `config.json` holds."""
     made = pb.GetCollectionInfoResponse()
     info = fill(made.result, {k: v for k, v in held.items() if k not in ("config", "optimizer_status")})
     optimizer = held.get("optimizer_status", "ok")
@@ -205,7 +206,7 @@ def _done(held: Any) -> Any:
 
 _ANSWERS: Final[dict[str, Callable[[Any], Any]]] = {
     "Collections/List": _listed,
-    "Collections/Get": _described,
+    "Collections/Get": described,
     "Collections/Create": _done,
     "Collections/Update": _done,
     "Collections/Delete": _done,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from connectors.errors import PlumblineError
 
+SNAPSHOT: Final = "snapshot:"
 CONNECTION_NAME: Final = re.compile(r"[a-z](?:_?[a-z0-9])*_?", re.ASCII)
 """`[a-z][a-z0-9_]*` without `__`."""
 
@@ -25,7 +27,15 @@ class Address:
     tenant: str | None = None
     vector: str | None = None
 
+    @property
+    def snapshot(self) -> str | None:
+        """The file of `snapshot:FILE`."""
+        return self.connection.removeprefix(SNAPSHOT) if self.connection.startswith(SNAPSHOT) else None
+
     def __str__(self) -> str:
+        if self.snapshot is not None:
+            file = self.snapshot.replace("%", "%25").replace("#", "%23")
+            return f"{SNAPSHOT}{file}{'' if self.vector is None else '#' + encode(self.vector)}"
         tenant = "" if self.tenant is None else f"@{encode(self.tenant)}"
         vector = "" if self.vector is None else f"#{encode(self.vector)}"
         return f"{encode(self.connection)}/{encode(self.collection)}{tenant}{vector}"
@@ -39,21 +49,25 @@ class Address:
         return Address(self.connection, self.collection)
 
 
+def _snapshot(text: str) -> Address:
+    rest, with_vector, vector = text.removeprefix(SNAPSHOT).partition("#")
+    file = _decode(rest, text)
+    if not file:
+        raise PlumblineError("usage", "`snapshot:` needs a file.", where=text)
+    from connectors.qdrant.snapshot.files import collection_name
+
+    name = collection_name(Path(file))
+    return Address(f"{SNAPSHOT}{file}", name, vector=_decode(vector, text) if with_vector else None)
+
+
 def parse_address(text: str) -> Address:
     """The address that somebody typed; `parse_address(str(a)) == a`.
 
-    Raises `usage`, and `unsupported` for `snapshot:FILE` and `encoder:NAME`, which this version
-    does not examine.
+    `snapshot:FILE[#VECTOR]` is the collection in a snapshot file; in FILE, `#` and `%` are percent-encoded.
+    Raises `usage`, and `unsupported` for `encoder:NAME`, which this version does not examine.
     """
-    if text.startswith("snapshot:"):
-        if not text.partition("#")[0].removeprefix("snapshot:"):
-            raise PlumblineError("usage", "`snapshot:` needs a file.", where=text)
-        raise PlumblineError(
-            "unsupported",
-            "Snapshot files can't be examined by this version yet.",
-            where=text,
-            hint="Restore the snapshot into a server and name that.",
-        )
+    if text.startswith(SNAPSHOT):
+        return _snapshot(text)
     if text.startswith("encoder:"):
         if not text.removeprefix("encoder:"):
             raise PlumblineError("usage", "`encoder:` needs a name.", where=text)

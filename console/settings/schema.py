@@ -37,7 +37,7 @@ CONNECTION: Final[Keys] = {
     "api_key": Key(values.secret, secret=True),
     "headers": Key(values.headers, secret=True),
     "path": Key(values.path),
-    "snapshot": Key(values.existing_file, used=False),
+    "snapshot": Key(values.existing_file),
     "ca_file": Key(values.existing_file),
     "timeout": Key(values.seconds, default=10.0),
     "read_only": Key(values.flag, default=False),

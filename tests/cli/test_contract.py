@@ -119,7 +119,7 @@ def test_a_command_of_a_later_version_is_unsupported(
     assert "comes with a later version" in error["message"]
 
 
-@pytest.mark.parametrize("address", ["snapshot:x.snapshot", "encoder:scenes-v2"])
+@pytest.mark.parametrize("address", ["encoder:scenes-v2", "encoder:clip"])
 def test_an_address_of_a_later_version_is_unsupported(
     capsys: pytest.CaptureFixture[str], address: str
 ) -> None:

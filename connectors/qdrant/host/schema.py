@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import qdrant_edge as edge
+from google.protobuf import json_format
 
 from connectors.qdrant.host.protos import pb
 from connectors.qdrant.host.refused import invalid, unserved
@@ -81,6 +82,11 @@ def from_request(request: Any) -> Any:
     for vector in dense_params(config).values():
         check_dense(vector)
     return config
+
+
+def read(held: Any) -> Any:
+    """The `CollectionConfig` that was kept as JSON. Raises json_format.ParseError."""
+    return json_format.ParseDict(held, pb.CollectionConfig(), ignore_unknown_fields=True)
 
 
 def merge_metadata(held: Any, given: Any) -> None:

@@ -19,9 +19,8 @@ from typing import Any, Final, TypeVar
 import qdrant_edge as edge
 from google.protobuf import json_format
 
-from connectors.qdrant.host import schema, strict
-from connectors.qdrant.host.protos import pb
-from connectors.qdrant.host.refused import Refused, damaged, disk_full, fail, missing
+from connectors.qdrant.host import schema, sidecar, strict
+from connectors.qdrant.host.refused import Refused, damaged, disk_full, fail, missing, wrong
 from connectors.qdrant.host.upkeep import CONFIG, COUNT_SECONDS, DATA, Upkeep, room
 from connectors.qdrant.host.vectors import VectorSpec
 
@@ -67,14 +66,15 @@ class Shard(Upkeep):
         """The collection of a folder, not yet opened. Raises ValueError where its configuration is unreadable."""
         try:
             held = json.loads((folder / CONFIG).read_bytes())
-            config = pb.CollectionConfig()
-            json_format.ParseDict(held["config"], config, ignore_unknown_fields=True)
-            name, data = held["name"], held["data"]
+            config = schema.read(held["config"])
+            name, data, frozen = held["name"], held["data"], held.get("frozen") is True
             if not isinstance(name, str) or not isinstance(data, str) or not data.startswith(DATA):
                 raise ValueError("a name is missing")
         except (OSError, ValueError, KeyError, TypeError, json_format.ParseError) as fault:
             raise ValueError(f"{CONFIG} can't be read ({fault})") from fault
-        return cls(name, folder, config, Path(data).name)
+        shard = cls(name, folder, config, Path(data).name)
+        shard.frozen = frozen
+        return shard
 
     def reconfigure(self, config: Any, rebuild: bool = False) -> None:
         """Keep a configuration whose vectors the engine has already taken over."""
@@ -156,7 +156,10 @@ class Shard(Upkeep):
             rows = self._engine.count(edge.CountRequest())
             engine, self._engine = self._engine, None
             engine.close()
-            self._marks.closed(rows)
+            if self.frozen:
+                sidecar.replace(self.folder / sidecar.CLOSED, b'{"rows": %d, "files": {}}' % rows)
+            else:
+                self._marks.closed(rows)
 
     def drop(self, aside: Path) -> None:
         """Close without a mark and move the folder out of the way."""
@@ -205,6 +208,8 @@ class Shard(Upkeep):
     def write(self, operation: Any, *, adds: int = 0, removes: int | None = 0, size: int = 0) -> None:
         """Apply one engine operation. At most `adds` rows are new and `removes` go (None: any number);
         `size` are the bytes of its vectors. Returns once it is in the log."""
+        if self.frozen:
+            raise wrong(f"Collection `{self.name}` is a snapshot: it can't be written to")
         with self.lock:
             engine = self.engine()
             room(self.folder, size)

@@ -47,6 +47,8 @@ class Upkeep:
         self.lock = threading.RLock()
         """Held by writes and by everything that opens, closes or replaces the engine's shard."""
         self.longest_call = 0.0
+        self.frozen = False
+        """A snapshot: nothing is built, nothing is written."""
         self._data = data
         self._engine: Any = None
         self._marks = sidecar.Sidecar(folder, data)
@@ -65,6 +67,7 @@ class Upkeep:
             "name": self.name,
             "data": self._data.name,
             "config": json_format.MessageToDict(self.config),
+            "frozen": self.frozen,
         }
         sidecar.replace(self.folder / CONFIG, json.dumps(held, indent=1).encode())
 
@@ -101,6 +104,8 @@ class Upkeep:
             self._timed(self._engine.flush)
 
     def _due(self) -> bool:
+        if self.frozen:
+            return False
         given = self.config.optimizer_config
         index_from = given.indexing_threshold * 1024
         enough_dead = given.vacuum_min_vector_number
