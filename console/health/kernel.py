@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +27,16 @@ class RowFigures:
     digest: U64
     tail: U16
     peak: F32
+
+    @classmethod
+    def empty(cls, n: int) -> RowFigures:
+        return cls(
+            np.full(n, MISSING, np.uint16),
+            np.full(n, np.nan),
+            np.zeros(n, np.uint64),
+            np.zeros(n, np.uint16),
+            np.zeros(n, np.float32),
+        )
 
     @property
     def good(self) -> Mask:
@@ -86,27 +96,22 @@ def measure(
     """
     n, d = matrix.shape
     held = np.ascontiguousarray(matrix, np.float32)
-    figures = RowFigures(
-        np.zeros(n, np.uint16),
-        np.full(n, np.nan),
-        _digests(held, present) if digests else np.zeros(n, np.uint64),
-        np.zeros(n, np.uint16),
-        np.zeros(n, np.float32),
-    )
+    figures = RowFigures.empty(n)
+    if digests:
+        _digest(held, present, figures.digest)
     wanted = codes or {}
     widths = [k for _, k in wanted.values()]
     sums = _Sums(d, 1 + sum(widths))
-    if d:
+    if d and n:
         step = max(1, CELLS // d)
         scratch = np.empty((min(step, n), d))
         with np.errstate(all="ignore"):
             for start in range(0, n, step):
                 part = slice(start, min(n, start + step))
-                _piece(held[part], present[part], figures, part, wanted, sums, scratch)
-    else:
-        figures.flags[:] = MISSING
-    edges = np.cumsum([1, *widths])
-    unit = {f: sums.weighted[a : a + k] for f, a, k in zip(wanted, edges.tolist(), widths, strict=False)}
+                inside = [(c[part], k) for c, k in wanted.values()]
+                _piece(held[part], present[part], figures, part, inside, sums, scratch)
+    edges = np.cumsum([1, *widths]).tolist()
+    unit = {f: sums.weighted[a : a + k] for f, a, k in zip(wanted, edges, widths, strict=False)}
     return Block(figures, sums.moments(), sums.weighted[0], unit)
 
 
@@ -115,13 +120,13 @@ class _Sums:
 
     def __init__(self, d: int, columns: int) -> None:
         self.n = 0
-        self.shift: F64 | None = None
+        self.shift = np.zeros(d)
         self.total, self.squares, self.zeros = np.zeros(d), np.zeros(d), np.zeros(d)
         self.minimum, self.maximum = np.full(d, np.inf, np.float32), np.full(d, -np.inf, np.float32)
         self.weighted = np.zeros((columns, d))
 
     def moments(self) -> Moments:
-        if self.shift is None:
+        if not self.n:
             return Moments.empty(len(self.total))
         mean = self.total / self.n
         apart = mean - self.shift
@@ -136,29 +141,22 @@ def _piece(
     present: Mask,
     figures: RowFigures,
     part: slice,
-    codes: Mapping[str, tuple[I64, int]],
+    codes: Sequence[tuple[I64, int]],
     sums: _Sums,
     scratch: F64,
 ) -> None:
     wide = scratch[: len(rows)]
     np.copyto(wide, rows)
-    length = np.sqrt(np.einsum("ij,ij->i", wide, wide))
+    length: F64 = np.sqrt(np.einsum("ij,ij->i", wide, wide))
     flags = _flags(length, present)
     figures.flags[part] = flags
     figures.length[part] = np.where(flags & (MISSING | NON_FINITE), np.nan, length)
-    size = np.abs(rows)
-    _edges(rows, size, flags, figures, part)
+    _edges(rows, flags, figures, part)
     good = flags == 0
-    if not good.all():
-        kept = np.flatnonzero(good)
-        if not len(kept):
-            return
-        rows, wide, length = rows[kept], wide[kept], length[kept]
-    else:
-        kept = None
-    _add(
-        rows, wide, length, [(c[part] if kept is None else c[part][kept], k) for c, k in codes.values()], sums
-    )
+    if good.all():
+        _add(rows, wide, length, codes, sums)
+    elif good.any():
+        _add(rows[good], wide[good], length[good], [(c[good], k) for c, k in codes], sums)
 
 
 def _flags(length: F64, present: Mask) -> U16:
@@ -173,64 +171,66 @@ def _flags(length: F64, present: Mask) -> U16:
     return flags
 
 
-def _edges(rows: Matrix, size: Matrix, flags: U16, figures: RowFigures, part: slice) -> None:
+def _edges(rows: Matrix, flags: U16, figures: RowFigures, part: slice) -> None:
     """Peaks and trailing zeros of the rows that are there."""
+    size = np.abs(rows)
     peak = np.maximum.reduce(size, axis=1)
     unfit = np.flatnonzero(flags & NON_FINITE)
     if len(unfit):
         peak[unfit] = np.where(np.isfinite(rows[unfit]), size[unfit], np.float32(0)).max(axis=1)
-    gone = flags & MISSING != 0
+    gone = (flags & MISSING) != 0
     peak[gone] = 0
     figures.peak[part] = peak
     ended = np.flatnonzero((rows[:, -1] == 0) & ~gone)
     if len(ended):
         filled = rows[ended, ::-1] != 0
-        tail = np.where(filled.any(axis=1), filled.argmax(axis=1), rows.shape[1])
+        tail = np.argmax(filled, axis=1)
+        tail[~filled.any(axis=1)] = rows.shape[1]
         figures.tail[part.start + ended] = np.minimum(tail, WIDEST)
 
 
-def _add(rows: Matrix, wide: F64, length: F64, codes: list[tuple[I64, int]], sums: _Sums) -> None:
-    n = len(rows)
+def _add(rows: Matrix, wide: F64, length: F64, codes: Sequence[tuple[I64, int]], sums: _Sums) -> None:
+    """Rows with a direction; `wide` is used up."""
     weights, places = _weights(1.0 / length, codes)
     added = weights @ wide
     sums.weighted[places] += added[1:]
     sums.total += added[0]
-    if sums.shift is None:
-        sums.shift = added[0] / n
-    sums.n += n
+    if not sums.n:
+        sums.shift = added[0] / len(rows)
+    sums.n += len(rows)
     np.minimum(sums.minimum, np.minimum.reduce(rows, axis=0), out=sums.minimum)
     np.maximum(sums.maximum, np.maximum.reduce(rows, axis=0), out=sums.maximum)
     zero = rows == 0
     if zero.any():
-        sums.zeros += zero.sum(axis=0)
-    wide -= sums.shift
+        sums.zeros += np.count_nonzero(zero, axis=0)
+    np.subtract(wide, sums.shift, out=wide)
     sums.squares += np.einsum("ij,ij->j", wide, wide)
 
 
-def _weights(inverse: F64, codes: list[tuple[I64, int]]) -> tuple[F64, I64]:
+def _weights(inverse: F64, codes: Sequence[tuple[I64, int]]) -> tuple[F64, I64]:
     """One row of ones, one of reciprocal lengths, and one per code that occurs here, for one matrix product."""
     n = len(inverse)
     places: list[int] = [0]
-    parts: list[tuple[I64, I64]] = []
+    parts: list[I64] = []
     base = 1
     for held, k in codes:
-        occurring, local = np.unique(held, return_inverse=True)
-        parts.append((local, occurring))
+        occurring = np.flatnonzero(np.bincount(held, minlength=k))
+        to = np.empty(k, np.int64)
+        to[occurring] = np.arange(len(places), len(places) + len(occurring))
+        parts.append(to[held])
         places.extend((base + occurring).tolist())
         base += k
     weights = np.zeros((1 + len(places), n))
     weights[0] = 1.0
     weights[1] = inverse
-    at, every = 2, np.arange(n)
-    for local, occurring in parts:
-        weights[at + local, every] = inverse
-        at += len(occurring)
+    every = np.arange(n)
+    for at in parts:
+        weights[1 + at, every] = inverse
     return weights, np.array(places, np.int64)
 
 
-def _digests(rows: Matrix, present: Mask) -> U64:
+def _digest(rows: Matrix, present: Mask, into: U64) -> None:
     """64-bit XXH3 of each row's bytes; 0 where missing."""
-    found = np.fromiter(map(xxhash.xxh3_64_intdigest, rows), np.uint64, len(rows))
-    found[found == 0] = 1
-    found[~present] = 0
-    return found
+    into[:] = np.fromiter(map(xxhash.xxh3_64_intdigest, rows), np.uint64, len(rows))
+    into[into == 0] = 1
+    into[~present] = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -127,11 +127,8 @@ def payloads(batch: Batch, rows: Sequence[int]) -> list[Payload]:
             value = column[i]
             if value is None:
                 continue
-            into: Any = payload
+            into = payload
             for key in outer:
-                into = into.setdefault(key, {})
-                if not isinstance(into, dict):
-                    break
-            else:
-                into[last] = value
+                into = cast("Payload", into.setdefault(key, {}))
+            into[last] = value
     return made

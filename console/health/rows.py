@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -37,6 +37,9 @@ OWN: Final = {
     "tail": np.uint16,
     "peak": np.float32,
 }
+CODE: Final = "code"
+Column: TypeAlias = tuple[str, str]
+"""(vector or group field, or "" for what all share; one of the names above)."""
 Change = Callable[[Array], Array]
 
 
@@ -77,8 +80,8 @@ class Gathering:
     def finish(self) -> dict[str, Gathered]:
         """By vector field. The gathering is used up."""
         offsets = np.cumsum([0, *(r.rows for r in self._ranges)]).tolist()
-        ids = Ids(self._join("high"), self._join("low"), self._join("integer"))
-        shared = {name: self._join(name) for name in ("source", "content", "text_length", "time")}
+        ids = Ids(*(self._join(("", name)) for name in ("high", "low", "integer")))
+        shared = {name: self._join(("", name)) for name in ("source", "content", "text_length", "time")}
         groups = self._groups()
         made: dict[str, Gathered] = {}
         for name in self.fields:
@@ -87,14 +90,14 @@ class Gathering:
             profile = Profile()
             for one in self._ranges:
                 profile = profile.merge(one.profiles[name])
+            profile.version = self.names.version
             profile.duplicates = duplicates(table)
             made[name] = Gathered(profile, table, self.drawing.reservoir(name, offsets))
         self.spill.close()
         return made
 
-    def _join(self, column: Any, changes: Sequence[Change | None] | None = None) -> Any:
-        name = column[1] if isinstance(column, tuple) else column
-        dtype = {**SHARED, **OWN}.get(name, np.uint16)
+    def _join(self, column: Column, changes: Sequence[Change | None] | None = None) -> Any:
+        dtype = {**SHARED, **OWN, CODE: np.uint16}[column[1]]
         blocks: list[tuple[Array | Kept, Change | None]] = []
         for i, one in enumerate(self._ranges):
             change = None if changes is None else changes[i]
@@ -107,7 +110,7 @@ class Gathering:
         made: dict[str, Codes] = {}
         for name in self._ranges[0].reading.coders:
             values, other, maps = merged([r.reading.coders[name] for r in self._ranges])
-            codes = self._join(("", "code", name), [_mapping(to) for to in maps])
+            codes = self._join((name, CODE), [_mapping(to) for to in maps])
             made[name] = Codes(codes, values, other)
         return made
 
@@ -123,7 +126,7 @@ class RangeRows:
         self.rows = 0
         self.profiles = {name: Profile() for name in whole.fields}
         self.reading = Reading(whole.names, parts=whole.parts)
-        self.blocks: dict[Any, list[Array | Kept]] = {}
+        self.blocks: dict[Column, list[Array | Kept]] = {}
         self._whole = whole
         self._number = number
 
@@ -135,12 +138,12 @@ class RangeRows:
         ids = Ids.of(batch.ids)
         columns = self.reading.read(batch)
         for name, block in (("high", ids.high), ("low", ids.low), ("integer", ids.integer)):
-            self._keep(name, block)
+            self._keep(("", name), block)
         for name in ("source", "content", "text_length", "time"):
-            self._keep(name, getattr(columns, name))
+            self._keep(("", name), getattr(columns, name))
         groups: dict[str, Codes] = {}
         for name, codes in columns.codes.items():
-            self._keep(("", "code", name), codes)
+            self._keep((name, CODE), codes)
             groups[name] = self.reading.coders[name].codes(codes)
         for name in self._whole.fields:
             vectors = batch.vectors[name]
@@ -152,7 +155,7 @@ class RangeRows:
         self._whole.drawing.offer(self._number, self.rows, ids, batch)
         self.rows += len(batch)
 
-    def _keep(self, column: Any, block: Array) -> None:
+    def _keep(self, column: Column, block: Array) -> None:
         self.blocks.setdefault(column, []).append(self._whole.spill.keep(block))
 
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
+import datasketches  # pyright: ignore[reportMissingTypeStubs]
 import numpy as np
-from datasketches import kll_floats_sketch
 
 from console.health.table import F32, F64
 
@@ -15,6 +15,9 @@ EXACT: Final = 8_192
 """Lengths kept one by one: those of a sampled check, whose quantiles are then the same at every run."""
 K: Final = 1_024
 """Of KLL (Karnin, Lang, Liberty 2016): a rank is right to .3% with 99% confidence."""
+
+
+_KLL: Final[Any] = getattr(datasketches, "kll_floats_sketch")  # noqa: B009
 
 
 class Norms:
@@ -80,7 +83,7 @@ class Norms:
             return np.histogram(np.concatenate(self._kept), edges)[0].astype(np.float64)
         below = [self._sketch.get_rank(float(e), False) for e in edges[:-1]]
         below.append(self._sketch.get_rank(float(edges[-1]), True))
-        return np.diff(np.array(below)) * self.n
+        return np.diff(np.array(below, np.float64) * self.n)
 
     def _moments(self, n: int, mean: float, m2: float) -> None:
         total = self.n + n
@@ -99,8 +102,8 @@ class Norms:
 
     def _as_sketch(self) -> Any:
         if self._sketch is None:
-            self._sketch = kll_floats_sketch(K)
+            made: Any = _KLL(K)
             for some in self._kept:
-                self._sketch.update(some)
-            self._kept = []
+                made.update(some)
+            self._sketch, self._kept = made, []
         return self._sketch

@@ -51,7 +51,7 @@ class Spill:
                 return block
             offset, self._end = self._end, self._end + block.nbytes
             file = self._opened()
-        _write(file.fileno(), memoryview(np.ascontiguousarray(block)).cast("B"), offset)
+        _write(file.fileno(), block, offset)
         return Kept(offset, len(block), block.dtype)
 
     def join(
@@ -78,7 +78,7 @@ class Spill:
         for block, change in blocks:
             held = self._read(block)
             made = np.ascontiguousarray(held if change is None else change(held), dtype)
-            _write(self._file.fileno(), memoryview(made).cast("B"), at)
+            _write(self._file.fileno(), made, at)
             at += made.nbytes
         mapped = mmap.mmap(self._file.fileno(), count * width, access=mmap.ACCESS_READ, offset=start)
         return np.frombuffer(mapped, dtype, count)
@@ -100,7 +100,8 @@ class Spill:
         return self._file
 
 
-def _write(file: int, raw: memoryview, offset: int) -> None:
+def _write(file: int, block: Array, offset: int) -> None:
+    raw = memoryview(np.ascontiguousarray(block).view(np.uint8).data)
     try:
         while len(raw):
             done = os.pwrite(file, raw[:COPIED], offset)
