@@ -1,0 +1,274 @@
+"""Asks the index and finds the truth: on the client where every row was read, else from the server or a sample."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from connectors.model import PLAIN, SearchOptions
+from console.health.asking import Asked, K, Places, Truth, scores, slack, trimmed
+from console.health.neighbours import top_k
+from console.health.table import F32, F64, I64
+
+if TYPE_CHECKING:
+    from connectors.filters import Filter
+    from connectors.model import Hit, RowId
+    from console.health.findings import Mask
+    from console.health.probing import Probing
+
+AT_ONCE: Final = 25
+FETCHED_AT_ONCE: Final = 500
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Query:
+    """`vector`: (d,) float32. `row`: the table's row that it is, -1 for none; `id`: that row's id."""
+
+    vector: F32
+    row: int
+    id: RowId | None
+
+
+class Judge:
+    """Judges answers of one collection. Vectors that had to be fetched are kept for the next question."""
+
+    def __init__(self, probing: Probing) -> None:
+        self._p = probing
+        e = probing.evidence
+        self._vectors: dict[RowId, F32 | None] = {}
+        self._places = {int(r): int(p) for p, r in enumerate(e.reservoir.rows)}
+        self.whole = e.scan.exact and len(e.reservoir.rows) == len(e.table)
+        with np.errstate(all="ignore"):
+            lengths = np.linalg.norm(e.vectors.astype(np.float64), axis=1)
+        self._longest = float(lengths.max(initial=0.0))
+
+    def ask(
+        self,
+        queries: Sequence[Query],
+        *,
+        where: Filter | None = None,
+        among: Mask | None = None,
+        options: SearchOptions = PLAIN,
+    ) -> Asked:
+        """`among`: the table's rows that pass `where`. Raises what searching raises, and `BudgetSpent`."""
+        e = self._p.evidence
+        raw = self._search(queries, where, options)
+        exact: list[list[Hit]] | None = None
+        if not self.whole and e.capabilities.exact_search:
+            exact = self._search(queries, where, SearchOptions(exact=True))
+            # A row that is not a number comes first in exact answers too: they are no truth then.
+            if any(not math.isfinite(h.score) for hits in exact for h in hits):
+                exact = None
+        source: Truth = "client" if self.whole else "server" if exact is not None else "sample"
+        lists = [trimmed(hits, q.id) for q, hits in zip(queries, raw, strict=True)]
+        true = (
+            [trimmed(hits, q.id) for q, hits in zip(queries, exact, strict=True)]
+            if exact is not None
+            else None
+        )
+        wanted = {h.id for hits in (*lists, *(true or [])) for h in hits} | {h[0].id for h in raw if h}
+        places = Places(e.table, list(wanted))
+        self._fetch(wanted, places)
+        if source == "client":
+            nearest, kth = self._client(queries, among)
+        elif true is not None:
+            nearest, kth = self._server(queries, true, places)
+        else:
+            nearest, kth = np.full((len(queries), K), -1, np.int64), np.full(len(queries), -np.inf)
+        return self._held(queries, raw, lists, places, nearest, kth, source, among)
+
+    def joined(self, first: Asked, second: Asked) -> Asked:
+        """The queries of both, where their truth is of one kind; else the first."""
+        if first.truth != second.truth:
+            return first
+        held: dict[str, Any] = {}
+        for one in fields(Asked):
+            a: Any = getattr(first, one.name)
+            b: Any = getattr(second, one.name)
+            held[one.name] = np.concatenate((a, b)) if one.name not in ("truth", "weight") else a
+        return Asked(**held)
+
+    # Parts
+
+    def _search(
+        self, queries: Sequence[Query], where: Filter | None, options: SearchOptions
+    ) -> list[list[Hit]]:
+        p, out = self._p, list[list["Hit"]]()
+        name = p.evidence.field.name
+        for start in range(0, len(queries), AT_ONCE):
+            p.budget.check()
+            matrix = np.stack([q.vector for q in queries[start : start + AT_ONCE]]).astype(np.float32)
+            out += p.reader.search(
+                p.target, name, matrix, K + 1, where, options, payload=(), timeout=p.timeout
+            )
+            p.progress(len(out), len(queries))
+        return out
+
+    def _fetch(self, wanted: set[RowId], places: Places) -> None:
+        """Vectors of rows that the reservoir lacks; None for a row that has gone or has none."""
+        p = self._p
+        e = p.evidence
+        lacking = [i for i in wanted if i not in self._vectors and self._places.get(places.of(i)) is None]
+        for start in range(0, len(lacking), FETCHED_AT_ONCE):
+            p.budget.check()
+            some = lacking[start : start + FETCHED_AT_ONCE]
+            batch = p.reader.fetch(p.target, some, (e.field.name,), (), timeout=p.timeout)
+            self._vectors |= dict.fromkeys(some)
+            held = batch.vectors.get(e.field.name)
+            if held is None:
+                continue
+            for i, row in enumerate(batch.ids):
+                self._vectors[row] = held.matrix[i] if held.present[i] else None
+
+    def _vector(self, row: RowId, places: Places) -> F32 | None:
+        """None for a row without a direction, and for one that has gone."""
+        e = self._p.evidence
+        at = places.of(row)
+        place = self._places.get(at)
+        if at >= 0 and not e.good[at]:
+            return None
+        return self._vectors.get(row) if place is None else e.reservoir.matrix[place]
+
+    def _scores(self, query: Query, hits: Sequence[Hit], places: Places) -> F64:
+        """(len(hits),) recomputed scores, -inf where there is nothing to compute."""
+        held = [self._vector(h.id, places) for h in hits]
+        out = np.full(len(hits), -np.inf)
+        at = [i for i, v in enumerate(held) if v is not None]
+        if at:
+            rows = np.stack([v for v in held if v is not None])
+            out[at] = scores(query.vector, rows, self._p.evidence.field.metric)
+        return out
+
+    def _client(self, queries: Sequence[Query], among: Mask | None) -> tuple[I64, F64]:
+        """The k nearest of all good rows, and the score of the last of them."""
+        e = self._p.evidence
+        places = e.places if among is None else e.places[among[e.reservoir.rows[e.places]]]
+        by_row = {int(r): i for i, r in enumerate(e.reservoir.rows[places])}
+        matrix = np.stack([q.vector for q in queries]).astype(np.float32)
+        own = np.array([by_row.get(q.row, -1) for q in queries], np.int64)
+        at, found = top_k(
+            matrix, e.reservoir.matrix[places], min(K, max(1, len(places))), e.field.metric, own
+        )
+        nearest = np.full((len(queries), K), -1, np.int64)
+        rows = e.reservoir.rows[places]
+        if len(rows):
+            nearest[:, : at.shape[1]] = np.where(at >= 0, rows[at], -1)
+        counts = (at >= 0).sum(axis=1)
+        kth = np.array([found[i, c - 1] if c else -np.inf for i, c in enumerate(counts)], np.float64)
+        return self._again(queries, nearest, kth), kth
+
+    def _again(self, queries: Sequence[Query], nearest: I64, kth: F64) -> I64:
+        """Sets `kth` to the score as hits are scored, so that both round alike; returns `nearest`."""
+        e = self._p.evidence
+        for i, query in enumerate(queries):
+            rows = nearest[i][nearest[i] >= 0]
+            if len(rows):
+                vectors = e.reservoir.matrix[[self._places[int(r)] for r in rows]]
+                kth[i] = scores(query.vector, vectors, e.field.metric).min()
+        return nearest
+
+    def _server(
+        self, queries: Sequence[Query], true: Sequence[Sequence[Hit]], places: Places
+    ) -> tuple[I64, F64]:
+        nearest, kth = np.full((len(queries), K), -2, np.int64), np.full(len(queries), -np.inf)
+        for i, (query, hits) in enumerate(zip(queries, true, strict=True)):
+            held = self._scores(query, hits, places)
+            usable = np.isfinite(held)
+            for j, hit in enumerate(hits):
+                if usable[j]:
+                    nearest[i, j] = places.of(hit.id)
+            if usable.any():
+                kth[i] = held[usable].min()
+        return nearest, kth
+
+    def _held(
+        self,
+        queries: Sequence[Query],
+        raw: Sequence[Sequence[Hit]],
+        lists: Sequence[Sequence[Hit]],
+        places: Places,
+        nearest: I64,
+        kth: F64,
+        source: Truth,
+        among: Mask | None,
+    ) -> Asked:
+        e, q = self._p.evidence, len(queries)
+        hits, right = np.full((q, K), -1, np.int64), np.zeros((q, K), np.bool_)
+        itself, missed, reached = np.ones(q, np.bool_), np.zeros(q, np.int64), np.zeros(q, np.int64)
+        wanted = (nearest >= 0).sum(axis=1) if source == "client" else (nearest >= -1).sum(axis=1)
+        sample = _Sample(self, among) if source == "sample" else None
+        for i, query in enumerate(queries):
+            held = self._scores(query, lists[i], places)
+            hits[i, : len(held)] = [places.of(h.id) for h in lists[i]]
+            spare = slack(e.field, query.vector, float(kth[i]), self._longest)
+            right[i, : len(held)] = np.isfinite(held) & (held >= kth[i] - spare)
+            if query.id is not None:
+                itself[i] = self._finds_itself(query, raw[i], places)
+            if sample is not None:
+                missed[i], reached[i] = sample.misses(query, lists[i], held)
+                wanted[i] = min(K, max(0, e.scan.rows - 1))
+        nearest = np.where(nearest < 0, -1, nearest)
+        rows = np.array([x.row for x in queries], np.int64)
+        weight = sample.weight if sample is not None else 1.0
+        return Asked(rows, hits, right, nearest, wanted, itself, source, missed, reached, weight)
+
+    def _finds_itself(self, query: Query, hits: Sequence[Hit], places: Places) -> bool:
+        if not hits:
+            return False
+        if hits[0].id == query.id:
+            return True
+        own = float(scores(query.vector, query.vector[None], self._p.evidence.field.metric)[0])
+        first = float(self._scores(query, hits[:1], places)[0])
+        field = self._p.evidence.field
+        # A distance of 0 has no scale of its own: that of the row's length.
+        scale = float(np.linalg.norm(query.vector.astype(np.float64)))
+        spare = slack(field, query.vector, scale * (scale if field.metric == "euclid" else 1.0), scale)
+        return first >= own - spare
+
+    @property
+    def probing(self) -> Probing:
+        return self._p
+
+
+class _Sample:
+    """The good rows of the reservoir as a random sample of the collection."""
+
+    def __init__(self, judge: Judge, among: Mask | None) -> None:
+        self._judge = judge
+        e = judge.probing.evidence
+        places = e.places if among is None else e.places[among[e.reservoir.rows[e.places]]]
+        self._field = e.field
+        self._rows = e.reservoir.rows[places]
+        self._matrix = e.reservoir.matrix[places]
+        self.weight = max(1.0, e.scan.rows / max(1, len(e.reservoir.rows)))
+        self._ids = e.table.ids
+
+    def misses(self, query: Query, hits: Sequence[Hit], held: F64) -> tuple[int, int]:
+        """Rows of the sample nearer than the last hit and not returned, and how many hits are among the k nearest."""
+        good = held[np.isfinite(held)]
+        if not len(good) or not len(self._rows):
+            return 0, 0
+        found = top_k(
+            query.vector[None].astype(np.float32),
+            self._matrix,
+            min(1_000, len(self._rows)),
+            self._field.metric,
+        )
+        at, near = found[0][0], found[1][0].astype(np.float64)
+        last = float(good.min())
+        # Products in float32 differ from `scores` by a little more than the tolerance: count only what is clear.
+        spare = 10 * slack(self._field, query.vector, last, float(np.linalg.norm(query.vector)))
+        returned = {h.id for h in hits}
+        beat = [
+            float(s)
+            for a, s in zip(at, near, strict=True)
+            if a >= 0 and s > last + spare and int(self._rows[a]) != query.row
+            and self._ids.at(int(self._rows[a])) not in returned
+        ]  # fmt: skip
+        above = np.array([sum(b > h for b in beat) for h in np.sort(good)[::-1]])
+        reached = int(np.count_nonzero(np.arange(1, len(good) + 1) + above * self.weight <= K))
+        return len(beat), reached
