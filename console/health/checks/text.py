@@ -1,0 +1,102 @@
+"""Whether rows with similar texts have similar vectors, no encoder needed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from console.health.checks.geometry import basis, no_structure
+from console.health.evidence import Evidence
+from console.health.findings import (
+    SAMPLE_IDS,
+    Effect,
+    Finding,
+    NotMeasured,
+    Outcomes,
+    Remedy,
+    Severity,
+)
+from console.health.policy import Policy
+from console.health.probes.twins import Twins
+from console.health.registry import Threshold, check
+from console.search.proportions import clopper_pearson
+
+
+@check(
+    "text-vector-disagreement",
+    fault="vectors that do not fit their rows' texts",
+    kind="aggregate",
+    stage="identity",
+    severities=("warning", "critical"),
+    actions=("reingest",),
+    thresholds=(
+        Threshold("text", 0.3, "TF-IDF cosine from which two texts say something alike (HEALTH.md)"),
+        Threshold(
+            "rank",
+            0.25,
+            "share of rows that are nearer than the mate; a vector on the wrong row has any rank (HEALTH.md)",
+        ),
+        Threshold(
+            "share",
+            0.01,
+            "rows of which all three mates are that far: neural encoders .002 to .007 where the single nearest gives"
+            " .030 to .068, text vectors .001; with 2% of the texts shuffled .013 to .017",
+        ),
+        Threshold(
+            "share_critical", 0.04, "with 10% of the texts shuffled .051 to .060, with 5% .027 to .031"
+        ),
+        Threshold("min_rows", 100, "rows with a mate; one of 100 is the line itself"),
+    ),
+)
+def text_vector_disagreement(evidence: Evidence, rules: Policy) -> Outcomes:
+    code, of = "text-vector-disagreement", rules.of("text-vector-disagreement")
+    held = evidence.get(Twins)
+    if isinstance(held, NotMeasured):
+        return [NotMeasured(code, held.why)]
+    rows = evidence.reservoir.rows
+    alive = evidence.good[rows]
+    usable = (held.mates >= 0) & (held.mate_text > of["text"])
+    usable &= alive[held.rows][:, None] & alive[np.maximum(held.mates, 0)]
+    compared = usable.any(axis=1)
+    n = int(compared.sum())
+    if n < of["min_rows"]:
+        return [
+            NotMeasured(
+                code, f"{n:,} rows have another with a similar text; {of['min_rows']:.0f} are needed."
+            )
+        ]
+    nearest = np.where(usable, held.rank, np.inf).min(axis=1)
+    far = compared & (nearest > of["rank"])
+    count = int(far.sum())
+    share = count / n
+    low, high = clopper_pearson(count, n)
+    severity: Severity | None = None
+    if low > of["share"]:
+        severity = "critical" if low > of["share_critical"] else "warning"
+    if severity is not None and any(
+        isinstance(f, Finding) and f.severity is not None for f in no_structure(evidence, rules)
+    ):
+        return [NotMeasured(code, "The vectors have no structure that texts could be held against.")]
+    affected, examined = (np.zeros(len(evidence.table), np.bool_) for _ in range(2))
+    examined[rows[held.rows[compared]]] = True
+    affected[rows[held.rows[far]]] = True
+    return [
+        Finding(
+            code,
+            severity,
+            f"{count:,} of {n:,} rows with a text lie far from every row that says much the same: their vectors may"
+            " be of other rows.",
+            basis(evidence),
+            Remedy(
+                "reingest",
+                "Check a few of these rows by hand, then embed them again from the text that they hold now.",
+            ),
+            rows=count,
+            share=share,
+            interval=(low, high),
+            effect=Effect(share, of["share"], low, high, "rows far from their mates"),
+            evidence={"compared": n, "far": count, "median_rank": float(np.median(nearest[compared]))},
+            sample_ids=evidence.table.ids.take(np.flatnonzero(affected)[:SAMPLE_IDS]),
+            affected=affected,
+            examined=examined,
+        )
+    ]
