@@ -13,6 +13,7 @@ from console.health.findings import Finding, Mask
 from console.health.grouping import Groups, chance, name_group
 from console.health.method import CONSTANT
 from console.health.peeling import Peel, Peeling, Suspect
+from console.health.undoing import undone
 
 if TYPE_CHECKING:
     from console.health.evidence import Evidence
@@ -23,11 +24,15 @@ __all__ = ["explain", "name_group"]
 
 WITHIN: Final[Mapping[str, int]] = {
     "encoder-mismatch": 1,
+    "metric-mismatch": 1,
     "same-source-different-vector": 2,
     "text-vector-disagreement": 2,
 }
 """Order inside a stage, 0 where not named: rows of another encoder or on the wrong place are found again by
-re-encoding, and by what their neighbours and twins say."""
+re-encoding, and by what their neighbours and twins say; a metric suits lengths that are right."""
+
+SOURCES: Final = frozenset({"empty-source", "cut-source"})
+"""What was embedded comes before every vector: nothing in a vector explains it."""
 
 NO_CAUSE: Final = frozenset({"untagged-rows"})
 """A tag that is not there changes no vector: whoever left it out may have done more, and that is another finding."""
@@ -80,6 +85,8 @@ class _Explaining:
 
     def place(self, finding: Finding) -> tuple[int, int]:
         check = self.checks.get(finding.code)
+        if finding.code in SOURCES:
+            return -1, 0
         stage = registry.STAGES.index(check.stage) if check else len(registry.STAGES)
         return stage, WITHIN.get(finding.code, 0)
 
@@ -174,14 +181,20 @@ class _Explaining:
             self.proof[finding.id] = proof
             return
         suspects = [Suspect(f.id, self.removal(f)) for f in roots]
-        if not suspects or finding.effect is None:
-            return
-        found: Peel | None = Peeling(
-            finding, self.checks[finding.code], self.evidence, self.rules, self.rng
-        ).causes(suspects)
-        if found is not None:
-            self.direct[finding.id] = found.causes
-            self.proof[finding.id] = found.to_json()
+        if suspects and finding.effect is not None:
+            found: Peel | None = Peeling(
+                finding, self.checks[finding.code], self.evidence, self.rules, self.rng
+            ).causes(suspects)
+            if found is not None:
+                self.direct[finding.id] = found.causes
+                self.proof[finding.id] = found.to_json()
+                return
+        for cause in self.earlier(finding, self.firing):
+            left = undone(cause, finding, self.evidence)
+            if left is not None:
+                self.direct[finding.id] = (cause.id,)
+                self.proof[finding.id] = left
+                return
 
     def removal(self, cause: Finding) -> Mask:
         """The cause's rows; where it looked at few rows only, also its group's among those it did not look at."""

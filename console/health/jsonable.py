@@ -28,7 +28,9 @@ def jsonable(value: Any, deep: int = 0) -> Any:
         return jsonable(value.tolist(), deep)
     if isinstance(value, Mapping):
         held = cast("Mapping[Any, Any]", value)
-        return {k if isinstance(k, str) else str(k): jsonable(v, deep + 1) for k, v in held.items()}
+        return {
+            str(_whole(k if isinstance(k, str) else str(k))): jsonable(v, deep + 1) for k, v in held.items()
+        }
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, (Sequence, AbstractSet)) and not isinstance(value, (bytes, bytearray)):

@@ -15,8 +15,10 @@ from console.health import accepting, registry
 from console.health.accepting import Place
 from console.health.baseline import kept
 from console.health.findings import NotMeasured
+from console.health.inference import inferred_versions
 from console.health.jsonable import jsonable
 from console.health.leading import headline, limits
+from console.health.probes.poison import blind
 from console.health.since import Clock, Since
 from console.health.wording import plain, sentence, since_text, whole_collection, with_group
 from console.search.proportions import clopper_pearson
@@ -91,6 +93,7 @@ class _Writing:
         self.evidence, self.rules, self.at, self.seconds = evidence, rules, at, seconds
         self.unmeasured = list(dict.fromkeys(unmeasured))
         self.place = Place.of(_address(evidence.address), evidence.description, evidence.field.name)
+        self.blind = blind(evidence) if evidence.scan.scanned else ""
         self.expired: dict[str, Accepted] = {}
         self.since: dict[str, Since] = {}
         clock = Clock(evidence)
@@ -100,7 +103,7 @@ class _Writing:
     def data(self) -> dict[str, Any]:
         evidence, scan = self.evidence, self.evidence.scan
         listed = [self._finding(f) for f in self.findings]
-        verdict = verdict_of(self.findings, scan.scanned, self._blind())
+        verdict = verdict_of(self.findings, scan.scanned, self.blind)
         symptoms = {r.id: [f.id for f in self.findings if r.id in f.because_of] for r in self.findings}
         for one in listed:
             one["symptom_ids"] = symptoms[one["id"]]
@@ -110,7 +113,7 @@ class _Writing:
             "address": evidence.address,
             "vector": evidence.field.name,
             "verdict": verdict,
-            "headline": headline(verdict, self.findings, self.roots, self.since, evidence, self._blind()),
+            "headline": headline(verdict, self.findings, self.roots, self.since, evidence, self.blind),
             "server": {"kind": evidence.server.kind, "version": evidence.server.version},
             "rows": scan.rows,
             "scanned": scan.scanned,
@@ -118,7 +121,7 @@ class _Writing:
             "seed": scan.seed,
             "baseline": None if evidence.baseline is None else evidence.baseline.id,
             "seconds": round(self.seconds, 3),
-            "profile": evidence.profile.to_json(),
+            "profile": {**_field(evidence), **evidence.profile.to_json()},
             "findings": listed,
             "root_causes": list(dict.fromkeys(f.code for f in self.roots)),
             "root_ids": [f.id for f in self.roots],
@@ -126,7 +129,6 @@ class _Writing:
             "inferred_versions": inferred_versions(evidence),
             "policy": self.rules.to_json(),
             "limits": limits(evidence),
-            "charts": charts(evidence),
             "index": _index(evidence),
             "encoder": getattr(evidence.encoder, "name", None),
             "fields": _fields(evidence),
@@ -152,10 +154,6 @@ class _Writing:
             return finding
         self.since[finding.id] = since
         return finding.but(since=since.at)
-
-    def _blind(self) -> str:
-        """Why nothing can be said of rows that poison every search, else ""."""
-        return ""
 
     def _finding(self, finding: Finding) -> dict[str, Any]:
         check = registry.checks().get(finding.code)
@@ -268,13 +266,8 @@ def _address(text: str) -> Address:
         return Address(text, "")
 
 
-def inferred_versions(evidence: Evidence) -> Mapping[str, Any] | None:
-    """`{"TAG": {"rows", "confidence"}}` of rows without a tag, where encoders were there to tell; else None."""
-    return None
-
-
-def charts(evidence: Evidence) -> Mapping[str, Any]:
-    return {}
+def _field(evidence: Evidence) -> dict[str, Any]:
+    return {"dimension": evidence.field.dimension, "metric": evidence.field.metric}
 
 
 def _index(evidence: Evidence) -> dict[str, Any]:

@@ -70,13 +70,15 @@ def beginning(time: F64, affected: Mask) -> float | None:
         return None
     before = np.cumsum(affected, dtype=np.int64)[splits - 1]
     rows_before, after, rows_after = splits, total - before, n - splits
-    rises = (before / rows_before < after / rows_after) & (before <= CONSTANT["since_before"] * total)
+    rises = before / rows_before < after / rows_after
     if not rises.any():
         return None
     gain = _likelihood(before, rows_before) + _likelihood(after, rows_after)
     gain -= float(_likelihood(np.array([total]), np.array([n]))[0])
     at = int(np.argmax(np.where(rises, gain, -np.inf)))
-    if 2 * gain[at] <= CONSTANT["since_penalty"] * math.log(n):
+    if before[at] > CONSTANT["since_before"] * total or 2 * gain[at] <= CONSTANT["since_penalty"] * math.log(
+        n
+    ):
         return None
     start = int(splits[at])
     return float(time[start + int(np.argmax(affected[start:]))])

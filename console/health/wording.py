@@ -77,7 +77,12 @@ def with_group(finding: Finding, version: str | None, modality: str | None) -> s
 
 def _said(finding: Finding, summary: str) -> bool:
     """Whether the check itself named the group, as rules that are about a group do."""
-    return finding.group is not None and value_text(finding.group.value) in summary
+    group = finding.group
+    if group is None:
+        return False
+    value = value_text(group.value)
+    told = value if isinstance(group.value, str) else f"{field_text(group.field)}={value}"
+    return re.search(rf"(?<![\w.]){re.escape(told)}(?![\w.])", summary) is not None
 
 
 def _group_text(finding: Finding, version: str | None, modality: str | None) -> str | None:

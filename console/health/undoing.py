@@ -1,0 +1,73 @@
+"""Causes without rows of their own: the symptom's figure once the cause is undone for every row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from console.health.findings import Finding, NotMeasured
+from console.health.probes.neighbours import Directions, Lists
+
+if TYPE_CHECKING:
+    from console.health.evidence import Evidence
+
+DEPTH: Final = 20
+Undo = Callable[[Finding, Finding, "Evidence"], "float | None"]
+
+
+def undone(cause: Finding, symptom: Finding, evidence: Evidence) -> dict[str, Any] | None:
+    """What is left of the symptom without the cause, where that is under its line; else None."""
+    rule = UNDOING.get((cause.code, symptom.code))
+    if rule is None or symptom.effect is None:
+        return None
+    left, line = rule(cause, symptom, evidence), symptom.effect.threshold
+    if left is None or left > line:
+        return None
+    return {
+        "causes": [cause.id],
+        "before": symptom.effect.value,
+        "without": left,
+        "threshold": line,
+        "how": HOW[cause.code],
+    }
+
+
+def _at_one_length(_cause: Finding, symptom: Finding, _evidence: Evidence) -> float | None:
+    left = symptom.evidence.get("excess_without_lengths")
+    return float(left) if isinstance(left, (int, float)) else None
+
+
+def _centred(cause: Finding, _symptom: Finding, evidence: Evidence) -> float | None:
+    """Excess of overlap@20 among directions from which the mean was taken off."""
+    if cause.key:
+        return None
+    held = evidence.get(Directions)
+    if isinstance(held, NotMeasured):
+        return None
+    lists = held.lists(evidence, DEPTH)
+    n = len(evidence.places)
+    if isinstance(lists, NotMeasured) or n <= DEPTH:
+        return None
+    return overlap(lists, len(evidence.reservoir.rows)) - DEPTH / n
+
+
+def overlap(lists: Lists, rows: int) -> float:
+    """Mean share of their nearest rows that two different probe rows have in common."""
+    q, k = lists.near.shape
+    counts = np.bincount(lists.near.ravel(), minlength=rows).astype(np.float64)
+    # A row in c lists is common to c (c - 1) ordered pairs.
+    return float((counts * (counts - 1)).sum()) / (k * q * (q - 1))
+
+
+UNDOING: Final[Mapping[tuple[str, str], Undo]] = {
+    ("norm-drift", "collapsed-neighbors"): _at_one_length,
+    ("metric-mismatch", "collapsed-neighbors"): _at_one_length,
+    ("dominant-axis", "collapsed-neighbors"): _centred,
+}
+HOW: Final = {
+    "norm-drift": "every vector brought to length 1",
+    "metric-mismatch": "every vector brought to length 1",
+    "dominant-axis": "the mean direction taken off every vector",
+}
