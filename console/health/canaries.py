@@ -207,7 +207,7 @@ def _drawn(number: int) -> npt.NDArray[np.uint8]:
     else:
         value = (abs(x - cx) + abs(y - cy) < 18 + number) * 200 + (y * 55 // SIDE)
     ground = np.array(_COLOURS[number % len(_COLOURS)], np.int64)
-    front = np.array(_COLOURS[(3 * number + 5) % len(_COLOURS)], np.int64)
+    front = np.array(_COLOURS[(number + 1 + number % 6) % len(_COLOURS)], np.int64)
     value = np.clip(value, 0, 255)[..., None]
     return ((ground * (255 - value) + front * value) // 255).astype(np.uint8)
 

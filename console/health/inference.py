@@ -43,10 +43,6 @@ class Owners:
     tags: Mapping[str, str]
     field: bool
 
-    def judged(self) -> Mask:
-        """Rows that nobody says another known encoder made."""
-        return self.codes <= OWN
-
 
 def owners(evidence: Evidence, live: EncoderSpec, specs: Mapping[str, EncoderSpec]) -> Owners:
     """Reads every row's tag as an encoder, seen from `live`."""

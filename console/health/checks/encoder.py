@@ -56,13 +56,12 @@ def encoder_mismatch(evidence: Evidence, policy: Policy) -> Outcomes:
         return [NotMeasured(code, probed.why)]
     same, far = policy.get(code, "same"), policy.get(code, "far")
     judged = probed.judged & evidence.kept[probed.rows]
-    moved = misaligned(probed, same)
-    judged &= ~moved
     n = int(judged.sum())
     if not n:
         return [NotMeasured(code, _none_left(probed))]
     fine, faulty = _explained(probed, same)
-    cosine = np.where(fine, 1.0, probed.cosine.astype(np.float64))
+    # The vector of another row is this encoder's all the same.
+    cosine = np.where(fine | misaligned(probed, same), 1.0, probed.cosine.astype(np.float64))
     wrong = judged & ~(cosine >= same)
     distant, below = judged & ~(cosine >= far), judged & ~(cosine >= policy.get(code, "median"))
     share, low, high = share_of(int(wrong.sum()), n, probed.every)
@@ -129,7 +128,7 @@ def misaligned_payload(evidence: Evidence, policy: Policy) -> Outcomes:
         severity = "warning"
     if low >= policy.get(code, "critical"):
         severity = "critical"
-    at = np.flatnonzero(wrong)
+    at = np.flatnonzero(wrong)[np.argsort(probed.rows[wrong])]
     shift = lag(evidence, probed.rows[at], [probed.match[int(i)] for i in at], probed.match_row[at])
     fixed = shift is not None and shift[1] >= policy.get(code, "shift") and len(at) > 1
     told: dict[str, Any] = {
@@ -139,7 +138,7 @@ def misaligned_payload(evidence: Evidence, policy: Policy) -> Outcomes:
         "cosine_to_the_other_row": _quantiles(probed.match_cosine[wrong]),
         "looked_for_in": probed.searched,
         "belongs_to": [
-            {"id": evidence.table.ids.at(int(probed.rows[i])), "payload_of": probed.match[int(i)]}
+            {"id": evidence.table.ids.at(int(probed.rows[i])), "vector_at": probed.match[int(i)]}
             for i in at[:SAMPLE_IDS]
         ],
         "shift": None
@@ -210,6 +209,7 @@ def _evidence(
         "fingerprint": probed.fingerprint,
         "rows_reencoded": int(judged.sum()),
         "cosine": _quantiles(probed.cosine[judged]),
+        "rows_of_other_tags_judged": probed.whole,
         "made_by_other_encoders": {name: count for name, count in by.items() if count},
         "untagged": int((wrong & probed.owner_is(UNTAGGED)).sum()),
         "tagged_as_this_encoder": int((wrong & probed.owner_is(OWN)).sum()),

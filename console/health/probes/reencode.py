@@ -63,6 +63,8 @@ class Reencoded:
     tags: Mapping[str, str]
     judged: Mask
     every: bool
+    whole: bool
+    """Most rows are tagged as another encoder's: they are judged too."""
     picture: Mask
     untagged: Mask
     """Bitmap over the table: rows without a tag."""
@@ -137,6 +139,7 @@ class _Drawn:
     judged: Mask
     population: int
     sourceless: int
+    whole: bool
 
 
 class _Run:
@@ -221,6 +224,7 @@ class _Run:
             tags=owned.tags,
             judged=self.judged,
             every=self._every(),
+            whole=self.drawn.whole,
             picture=np.array([o.modality == "image" for o in self.origins], np.bool_),
             untagged=owned.codes == UNTAGGED,
             altered=altered,
@@ -281,15 +285,20 @@ def _draw(
     order = order[have]
     owner = owned.codes[evidence.reservoir.rows[order]]
     among = owner <= OWN
+    # The encoder that was asked for is not most rows' own by their tags: then that is what is to be judged.
+    whole = int(among.sum()) * 2 < len(order)
+    among |= whole
     chosen = [order[among][:ROWS]]
     mine = order[owner == UNTAGGED]
     chosen.append(
         mine[~np.isin(mine, chosen[0])][: max(0, UNTAGGED_ROWS - int(np.isin(mine, chosen[0]).sum()))]
     )
-    chosen += [order[owner == 1 + i][:FOREIGN_ROWS] for i in range(min(len(owned.others), inference.OTHERS))]
+    if not whole:
+        others = range(min(len(owned.others), inference.OTHERS))
+        chosen += [order[owner == 1 + i][:FOREIGN_ROWS] for i in others]
     places = np.concatenate(chosen)
     judged = np.arange(len(places)) < len(chosen[0])
-    return _Drawn(places, judged, int(among.sum()), int((~have).sum()))
+    return _Drawn(places, judged, int(among.sum()), int((~have).sum()), whole)
 
 
 def _impossible(evidence: Evidence) -> str:
