@@ -63,7 +63,7 @@ class Coder:
         held = codes.astype(np.int64) - OTHER_CODE
         other = len(self.values) + 1
         alive = np.array([*(not d for d in self.dead), True], np.bool_)
-        held = np.where(codes == 0, 0, np.where((held > 0) & alive[held - 1], held, other))
+        held = np.where(codes == 0, 0, np.where((held > 0) & alive[np.maximum(held, 1) - 1], held, other))
         return Codes(held.astype(np.uint16), tuple(self.values), other)
 
     def alive(self) -> list[tuple[int, Key, Any]]:
