@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from console.health.checks.geometry import NEAR, Z, unmeasured
+from console.health.checks.geometry import NEAR, Z, no_structure, unmeasured
 from console.health.evidence import Evidence
 from console.health.findings import Effect, Finding, NotMeasured, Outcomes, Remedy, Severity
 from console.health.policy import Policy
@@ -181,7 +181,10 @@ def modality_gap(evidence: Evidence, rules: Policy) -> Outcomes:
     if recall is not None:
         share, _, high, by_chance = recall
         line = min(0.5, of["times_chance"] * by_chance)
-        if high < line:
+        # In noise no row finds its partner, and noise is no-structure's to name.
+        if high < line and not any(
+            isinstance(f, Finding) and f.severity is not None for f in no_structure(evidence, rules)
+        ):
             severity = "critical"
         summary += f" {share:.1%} of rows have their own partner among the ten nearest there (chance: {by_chance:.1%})."
     lost = severity == "critical"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from console.health.checks.geometry import basis, no_structure
+from console.health.checks.geometry import basis, dominant_axis, no_structure
 from console.health.evidence import Evidence
 from console.health.findings import (
     SAMPLE_IDS,
@@ -44,6 +44,13 @@ from console.search.proportions import clopper_pearson
         Threshold(
             "share_critical", 0.04, "with 10% of the texts shuffled .051 to .060, with 5% .027 to .031"
         ),
+        Threshold("crowd", 20, "rows with nearly one vector are duplicate-vectors' to name"),
+        Threshold(
+            "pictures",
+            0.05,
+            "median rank from which captions do not describe the pictures that were embedded; the demo's .011",
+        ),
+        Threshold("min_dimensions", 32, "few dimensions can't lay out what many texts say"),
         Threshold("min_rows", 100, "rows with a mate; one of 100 is the line itself"),
     ),
 )
@@ -52,11 +59,21 @@ def text_vector_disagreement(evidence: Evidence, rules: Policy) -> Outcomes:
     held = evidence.get(Twins)
     if isinstance(held, NotMeasured):
         return [NotMeasured(code, held.why)]
+    d = evidence.reservoir.matrix.shape[1]
+    if d < of["min_dimensions"]:
+        return [NotMeasured(code, f"{d:,} dimensions; {of['min_dimensions']:.0f} are needed.")]
     rows = evidence.reservoir.rows
     alive = evidence.good[rows]
     usable = (held.mates >= 0) & (held.mate_text > of["text"])
     usable &= alive[held.rows][:, None] & alive[np.maximum(held.mates, 0)]
+    crowded = np.zeros(len(rows), np.bool_)
+    crowded[held.rows[held.crowd >= of["crowd"]]] = True
+    usable &= ~crowded[held.rows][:, None] & ~crowded[np.maximum(held.mates, 0)]
+    nearest = np.where(usable, held.rank, np.inf).min(axis=1)
     compared = usable.any(axis=1)
+    pictures = compared & held.picture
+    if pictures.any() and float(np.median(nearest[pictures])) > of["pictures"]:
+        compared &= ~held.picture
     n = int(compared.sum())
     if n < of["min_rows"]:
         return [
@@ -64,7 +81,6 @@ def text_vector_disagreement(evidence: Evidence, rules: Policy) -> Outcomes:
                 code, f"{n:,} rows have another with a similar text; {of['min_rows']:.0f} are needed."
             )
         ]
-    nearest = np.where(usable, held.rank, np.inf).min(axis=1)
     far = compared & (nearest > of["rank"])
     count = int(far.sum())
     share = count / n
@@ -72,10 +88,14 @@ def text_vector_disagreement(evidence: Evidence, rules: Policy) -> Outcomes:
     severity: Severity | None = None
     if low > of["share"]:
         severity = "critical" if low > of["share_critical"] else "warning"
-    if severity is not None and any(
-        isinstance(f, Finding) and f.severity is not None for f in no_structure(evidence, rules)
-    ):
-        return [NotMeasured(code, "The vectors have no structure that texts could be held against.")]
+    if severity is not None:
+        wrong = [
+            f for c in (no_structure, dominant_axis) for f in c(evidence, rules) if isinstance(f, Finding)
+        ]
+        if any(f.code == "no-structure" and f.severity is not None for f in wrong):
+            return [NotMeasured(code, "The vectors have no structure that texts could be held against.")]
+        if any(f.key == "dimension" and f.severity is not None for f in wrong):
+            return [NotMeasured(code, "One dimension decides which vectors are near.")]
     affected, examined = (np.zeros(len(evidence.table), np.bool_) for _ in range(2))
     examined[rows[held.rows[compared]]] = True
     affected[rows[held.rows[far]]] = True

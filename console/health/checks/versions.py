@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +28,8 @@ from console.health.registry import Threshold, check
 from console.health.table import ABSENT, F32, F64, I64, MISSING, Codes
 from console.search.proportions import clopper_pearson
 
+LATEST: Final = 4e9
+"""Seconds since 1970 that are still a date (2096)."""
 SHOWN: Final = 8
 LONGEST: Final = 60
 """Characters of a tag in a sentence."""
@@ -60,15 +64,14 @@ def version_mix(evidence: Evidence, rules: Policy) -> Outcomes:
     of = rules.of("version-mix")
     tagged = present & (tags.codes != ABSENT)
     counts = np.bincount(tags.codes[tagged], minlength=len(tags.values) + 2)
-    order = np.argsort(-counts, kind="stable")
-    shown = [
-        {"tag": _name(tags, int(c)), "rows": int(counts[c])} for c in order[: int((counts > 0).sum())][:SHOWN]
-    ]
+    main = _main(evidence, tags, counts)
+    order = sorted(np.flatnonzero(counts).tolist(), key=lambda c: (-counts[c], c != main))
+    shown = [{"tag": _name(tags, c), "rows": int(counts[c])} for c in order[:SHOWN]]
     space = _spaces(evidence, tags, of)
     severity: Severity = "critical" if space.get("ratio", 1.0) < of["other_space"] else "warning"
     told = ", ".join(f"{s['tag']} on {s['rows']:,}" for s in shown[:3])
     if len(shown) > 3:
-        told += f" and {int((counts > 0).sum()) - 3:,} more"
+        told += f" and {len(order) - 3:,} more"
     summary = f"{rows:,} of {int(tagged.sum()):,} tagged rows are not of the main version: {told}."
     if severity == "critical":
         summary += " The versions can't be compared: rows that say the same lie apart."
@@ -125,16 +128,16 @@ def foreign(evidence: Evidence, tags: Codes, present: Mask, by_design: float) ->
 
 
 def _main(evidence: Evidence, tags: Codes, counts: I64) -> int:
-    """The tag of most rows; of equal ones the known encoder's, then the highest version number in the name."""
-    best = np.flatnonzero(counts == counts.max())
+    """The tag of most rows; of equal ones the known encoder's, the higher number ("v2" over "v1"), the first name."""
+    best = [int(c) for c in np.flatnonzero(counts == counts.max())]
+    names = {c: _name(tags, c) for c in best}
     encoder = getattr(evidence.encoder, "name", None)
-
-    def key(code: int) -> tuple[bool, list[tuple[int, int, str]]]:
-        name = _name(tags, code)
-        parts = [(1, int(p), "") if p.isdecimal() else (0, 0, p) for p in re.split(r"(\d{1,18})", name)]
-        return name == encoder, parts
-
-    return int(max((int(c) for c in best), key=key))
+    main, *others = sorted(best, key=lambda c: (names[c] != encoder, names[c]))
+    for other in others:
+        a, b = re.split(r"(\d{1,18})", names[main]), re.split(r"(\d{1,18})", names[other])
+        if names[main] != encoder and a[::2] == b[::2] and [*map(int, b[1::2])] > [*map(int, a[1::2])]:
+            main = other
+    return main
 
 
 def _name(tags: Codes, code: int) -> str:
@@ -144,7 +147,7 @@ def _name(tags: Codes, code: int) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def _spaces(evidence: Evidence, tags: Codes, of: Any) -> dict[str, Any]:
+def _spaces(evidence: Evidence, tags: Codes, of: Mapping[str, float]) -> dict[str, Any]:
     """Medians of the vector cosines of rows with similar texts, of one tag and across; `ratio` where it says something."""
     held = evidence.get(Twins)
     if isinstance(held, NotMeasured):
@@ -165,7 +168,8 @@ def _spaces(evidence: Evidence, tags: Codes, of: Any) -> dict[str, Any]:
     random = evidence.get(Neighbours)
     floor = 0.0
     if not isinstance(random, NotMeasured):
-        floor = max(0.0, float(np.quantile(random.pair_cosines, of["above_random"])))
+        cosines: F32 = random.pair_cosines
+        floor = max(0.0, float(np.quantile(cosines, float(of["above_random"]))))
     if a <= floor:
         return {**out, "why_not": "Rows of one tag with similar texts are no nearer than others."}
     return {**out, "ratio": b / a}
@@ -177,13 +181,13 @@ def _run(evidence: Evidence, tags: Codes, tagged: Mask, affected: Mask, line: fl
     late = affected[rows]
     if late.all() or late.sum() < 5 or (~late).sum() < 5:
         return ""
-    time = evidence.table.time[rows]
-    if np.isfinite(time).all() and len(np.unique(time)) > 2:
+    time: F64 = evidence.table.time[rows]
+    if bool(((time >= 0) & (time < LATEST)).all()) and len(np.unique(time)) > 2:
         after = _after(time, late)
         if max(after, 1 - after) >= line:
             # The first of the later ones.
             edge = float(time[late].min() if after > 0.5 else time[~late].min())
-            day = np.datetime64(round(edge), "s") if 0 <= edge < 4e9 else ""
+            day = datetime.fromtimestamp(edge, UTC).strftime("%Y-%m-%d %H:%M:%S")
             which = "begin" if after > 0.5 else "end"
             return f"In order of time they {which} at {day} UTC."
     ids = evidence.table.ids

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from console.health.findings import NotMeasured
+from console.health.findings import Mask, NotMeasured
 from console.health.neighbours import score
 from console.health.registry import probe
 from console.health.table import F32, F64, I64
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST: Final = 1_000
 """Pairs compared: a share of 1% is then known to within .6 points."""
+CROWD: Final = 20
 FETCHED: Final = 200
 """Rows of one request."""
 
@@ -29,7 +30,8 @@ class Copies:
     """Pairs of rows with equal source, tag and modality, each row in one pair at most.
 
     `pairs`: (p, 2) rows of the table. `cosine`: (p,) of their vectors, NaN where a row was gone. `comparable`: how
-    many such pairs there are; with more than 1,000 those compared were drawn.
+    many such pairs there are; with more than 1,000 those compared were drawn. Pairs with a placeholder's vector
+    (one vector on 20 rows of different sources) are left out: they are another fault's.
     """
 
     pairs: I64
@@ -80,7 +82,24 @@ def copies_within(
     if comparable > MOST:
         second = np.sort(rng.choice(second, MOST, replace=False))
     pairs = np.stack([rows[second - 1], rows[second]], axis=1).reshape(-1, 2)
-    return Copies(pairs, _cosines(evidence, pairs, fetch), comparable)
+    cosine = _cosines(evidence, pairs, fetch)
+    kept = ~_placeholder(evidence, pairs, np.flatnonzero(cosine < 1))
+    return Copies(pairs[kept], cosine[kept], comparable)
+
+
+def _placeholder(evidence: Evidence, pairs: I64, apart: I64) -> Mask:
+    """(p,): pairs that differ since one of them has a vector that rows of other sources have too."""
+    out = np.zeros(len(pairs), np.bool_)
+    if not len(apart):
+        return out
+    table = evidence.table
+    digests, counts = np.unique(table.digest, return_counts=True)
+    common = digests[counts >= CROWD]
+    own = table.digest[pairs[apart]]
+    for digest in np.intersect1d(common, own):
+        if len(np.unique(table.source[table.digest == digest])) > 1:
+            out[apart] |= (own == digest).any(axis=1)
+    return out
 
 
 def _cosines(evidence: Evidence, pairs: I64, fetch: Callable[[I64], dict[int, F32]]) -> F64:

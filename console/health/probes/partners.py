@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +17,7 @@ from console.health.registry import probe
 from console.health.table import I64
 
 if TYPE_CHECKING:
+    from connectors.model import Payload
     from console.health.evidence import Evidence
     from console.health.probing import Probing
 
@@ -105,12 +106,12 @@ def _link(evidence: Evidence, first: Any, second: Any) -> tuple[str, I64] | None
     return best
 
 
-def _pairs(payloads: Sequence[Mapping[str, Any]], path: str, first: Any, second: Any) -> I64:
+def _pairs(payloads: Sequence[Payload], path: str, first: Any, second: Any) -> I64:
     sides: dict[Any, tuple[list[int], list[int]]] = {}
     for i, payload in enumerate(payloads):
         if not (first[i] or second[i]):
             continue
-        value = lookup(dict(payload), path)
+        value = lookup(payload, path)
         if value is NOWHERE or value == "" or isinstance(value, bool) or not isinstance(value, (str, int)):
             continue
         sides.setdefault(value, ([], []))[0 if first[i] else 1].append(i)
