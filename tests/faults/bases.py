@@ -182,8 +182,8 @@ def none(seed: int) -> Base:
 def flat(seed: int) -> Base:
     """Two dimensions."""
     rng = np.random.default_rng([seed, 4])
-    angle = rng.normal(0.6, 0.5, 400)
     base = text(seed, 400)
+    angle = rng.normal(0.6, 0.5, int(base.topics.max()) + 1)[base.topics] + rng.normal(0, 0.001, 400)
     return base.but(name="flat", matrix=np.stack([np.cos(angle), np.sin(angle)], 1).astype(np.float32))
 
 
