@@ -17,6 +17,7 @@ st.set_page_config(page_title="Plumbline", page_icon=frame.ICON, layout="wide")
 page = st.navigation(
     [
         st.Page(pages.OVERVIEW, title="Overview", default=True),
+        st.Page(pages.HEALTH, title="Health"),
         st.Page(pages.QUERY, title="Query"),
         st.Page(pages.CONNECTIONS, title="Connections"),
     ],

@@ -178,12 +178,14 @@ def _checked(ws: Workspace, run: Run, told: Told) -> tuple[str, ...]:
     reports = check(ws, address, options, tell=told, cancelled=told.cancelled)
     if not told.saving():
         raise Cancelled
+    from console.jobs import rows
     from console.store import Store
 
-    with Store.open(ws.settings) as store:
-        for report in reports:
-            store.save(report.data, report.arrays)
-    return tuple(str(r.data["id"]) for r in reports)
+    store = Store.open(ws)
+    for report in reports:
+        store.save(report)
+        rows.keep(ws.home, report)
+    return tuple(report.id for report in reports)
 
 
 def _unforeseen(fault: BaseException, where: str) -> Exception:

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from connectors.errors import PlumblineError
+from console.health.options import CheckOptions
+from console.jobs.runs import Runs
 from console.settings import Address
-from console.ui import access, board, session
+from console.ui import access, board, health_store, session
+from console.ui.serving import SERVING
+
+LARGEST_SAMPLE: Final = 50_000
+"""Rows that a visitor may have read at once."""
 
 
 def choose_encoder(address: Address, name: str | None) -> None:
@@ -19,3 +28,46 @@ def reread_settings() -> bool:
     Raises `read-only`, and `settings` where a file is wrong: then the old settings stay.
     """
     return session.reread()
+
+
+def runs() -> Runs:
+    """The readings of this machine, whoever started them."""
+    return Runs(session.workspace().home, SERVING.config, SERVING.secrets)
+
+
+def check_now(address: Address, options: CheckOptions) -> str:
+    """Start a check and return its run's id; the running one's where there is one.
+
+    A visitor may have a sample read, no more. Raises `read-only`, `usage`, `encoder-unknown`, `not-found`, `busy`.
+    """
+    if options.sample is None or options.sample > LARGEST_SAMPLE:
+        access.require_operator("Reading every row")
+    if options.sample is not None and options.sample < 1:
+        raise PlumblineError("usage", "A sample has at least one row.", where=str(address))
+    workspace = session.workspace()
+    workspace.spec(address.connection)
+    if options.encoder is not None and options.encoder not in workspace.encoder_specs():
+        raise PlumblineError(
+            "encoder-unknown", f"There is no encoder `{options.encoder}`.", where=str(address)
+        )
+    return runs().submit(address, options)
+
+
+def cancel_check(run: str) -> None:
+    """End a check. One of every row is the operator's. Raises `read-only`, `not-found`."""
+    held = runs()
+    if held.progress(run).options.get("sample") is None:
+        access.require_operator("Ending a check of every row")
+    held.cancel(run)
+
+
+def set_baseline(address: Address, report: str) -> None:
+    """Pin a report as what later checks are held against. Raises `read-only`, `not-found`."""
+    access.require_operator("Setting the baseline")
+    health_store.store().set_baseline(address, report)
+
+
+def clear_baseline(address: Address) -> None:
+    """Raises `read-only`."""
+    access.require_operator("Forgetting the baseline")
+    health_store.store().clear_baseline(address)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
 from connectors.errors import PlumblineError
 from console.catalogue import EncoderKnown, Listed
 from console.settings import Address
-from console.ui import board, details, panels, session, words
+from console.ui import board, details, health_store, health_words, panels, session, words
+
+if TYPE_CHECKING:
+    from console.store import Headline
 
 NOT_COUNTED: Final = "not known yet"
 NO_REPORT: Final = "none yet"
+NO_STORE: Final = "not readable"
 
 
 def draw() -> None:
@@ -25,7 +29,7 @@ def draw() -> None:
         return
     held = [board.collections(n) for n in names]
     known = [board.encoders(n) for n in names]
-    ready = board.glance(*held, *known)
+    ready = board.glance(*held, *known, health_store.latest_each())
     board_of(names, polling=not ready)
     address = details.chosen()
     if address is not None:
@@ -53,15 +57,16 @@ def _tables(names: Sequence[str], polling: bool) -> None:
 def _board(names: Sequence[str], polling: bool) -> None:
     held = {n: board.collections(n) for n in names}
     known = {n: board.encoders(n) for n in names}
-    waiting = any(h.waiting for h in (*held.values(), *known.values()))
-    _verdict(held)
+    reports = health_store.latest_each()
+    waiting = any(h.waiting for h in (*held.values(), *known.values(), reports))
+    _verdict(held, reports)
     for name in names:
-        _connection(name, held[name], known[name])
+        _connection(name, held[name], known[name], reports)
     if polling and not waiting:
         st.rerun()
 
 
-def _verdict(held: dict[str, board.Held[tuple[Listed, ...]]]) -> None:
+def _verdict(held: dict[str, board.Held[tuple[Listed, ...]]], reports: board.Held[list[Headline]]) -> None:
     lines = [line for h in held.values() for line in h.value or ()]
     there = [line.summary for line in lines if line.summary is not None]
     rows = sum(s.rows or 0 for s in there)
@@ -78,7 +83,22 @@ def _verdict(held: dict[str, board.Held[tuple[Listed, ...]]]) -> None:
         parts.append(f"{waiting} not answered yet.")
     if failed:
         parts.append(f"{failed} did not answer: the reason stands in its place below.")
-    st.caption(" ".join(parts) + " Health reports are not made by this version yet.")
+    parts.append(_health(reports, tuple(held)))
+    st.caption(" ".join(p for p in parts if p))
+    if reports.error is not None:
+        panels.error(reports.error, title="The store of reports can't be read")
+
+
+def _health(reports: board.Held[list[Headline]], names: Sequence[str]) -> str:
+    """How many vector fields were last found broken, degraded, healthy."""
+    if reports.value is None:
+        return ""
+    found = [h for n in names for h in health_store.of_connection(reports.value, n).values()]
+    if not found:
+        return "None was checked yet: the page Health does so."
+    counts = [(v, sum(1 for h in found if h.verdict == v)) for v in health_words.VERDICTS]
+    said = ", ".join(f"{n:,} {health_words.verdict(v)[0].lower()}" for v, n in reversed(counts) if n)
+    return f"Last checks of vector fields: {said}."
 
 
 def _fault(held: board.Held[tuple[Listed, ...]]) -> PlumblineError | None:
@@ -95,6 +115,7 @@ def _connection(
     name: str,
     held: board.Held[tuple[Listed, ...]],
     known: board.Held[dict[Address, EncoderKnown]],
+    reports: board.Held[list[Headline]],
 ) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(name, width="content", anchor=False)
@@ -120,12 +141,17 @@ def _connection(
             f"plumbline demo --into {name} --no-serve",
         )
         return
-    table(name, lines, known)
+    table(name, lines, known, reports)
 
 
-def table(name: str, lines: Sequence[Listed], known: board.Held[dict[Address, EncoderKnown]]) -> None:
+def table(
+    name: str,
+    lines: Sequence[Listed],
+    known: board.Held[dict[Address, EncoderKnown]],
+    reports: board.Held[list[Headline]],
+) -> None:
     """One row for each vector field; a click shows the collection in full."""
-    addresses, columns = rows_of(name, lines, known)
+    addresses, columns = rows_of(name, lines, known, reports)
     event = st.dataframe(
         columns,
         key=f"overview.table.{name}",
@@ -145,15 +171,20 @@ def table(name: str, lines: Sequence[Listed], known: board.Held[dict[Address, En
 
 
 def rows_of(
-    name: str, lines: Sequence[Listed], known: board.Held[dict[Address, EncoderKnown]]
+    name: str,
+    lines: Sequence[Listed],
+    known: board.Held[dict[Address, EncoderKnown]],
+    reports: board.Held[list[Headline]],
 ) -> tuple[list[Address], dict[str, list[Any]]]:
     """The table's addresses and its columns. Cells are plain values: names may hold anything."""
     addresses: list[Address] = []
+    checked = health_store.of_connection(reports.value or (), name)
+    unchecked = "asking" if reports.waiting else NO_STORE if reports.error is not None else NO_REPORT
     columns: dict[str, list[Any]] = {
         c: []
         for c in (
-            "Collection", "Vector", "Rows", "Dimension", "Metric", "Index", "Quantization", "Aliases",
-            "Encoder", "Known by", "Last report",
+            "Collection", "Vector", "Rows", "Last report", "Dimension", "Metric", "Index", "Quantization",
+            "Aliases", "Encoder", "Known by",
         )
     }  # fmt: skip
     for line in lines:
@@ -176,6 +207,7 @@ def rows_of(
                 if error
                 else "none",
                 summary.rows,
+                _last(checked.get(address), unchecked),
                 vector.dimension if vector is not None else None,
                 (vector.metric or vector.kind) if vector is not None else "",
                 words.index(vector) if vector is not None and vector.kind == "dense" else "",
@@ -183,8 +215,14 @@ def rows_of(
                 ", ".join(summary.aliases),
                 encoder.name if encoder is not None else missing,
                 words.known_by(encoder.known_by) if encoder is not None else "",
-                NO_REPORT,
             )
             for column, value in zip(columns.values(), values, strict=True):
                 column.append(value)
     return addresses, columns
+
+
+def _last(report: Headline | None, otherwise: str) -> str:
+    """`Broken, 3 hours ago`."""
+    if report is None:
+        return otherwise
+    return f"{health_words.verdict(report.verdict)[0]}, {health_words.ago(report.at)}"

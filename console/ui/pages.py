@@ -7,5 +7,6 @@ from typing import Final
 from console.ui.serving import HOUSE
 
 OVERVIEW: Final = HOUSE / "pages" / "overview.py"
+HEALTH: Final = HOUSE / "pages" / "health.py"
 QUERY: Final = HOUSE / "pages" / "query.py"
 CONNECTIONS: Final = HOUSE / "pages" / "connections.py"

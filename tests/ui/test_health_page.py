@@ -1,0 +1,396 @@
+"""The page Health without a browser: what it says in each state, and what it never does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from connectors.errors import PlumblineError
+from console.health.options import CheckOptions
+from console.jobs.model import Run
+from console.settings import Address
+from console.store import Store
+from console.ui import actions, serving, session
+from tests.ui.pretend import Held, Pretend
+from tests.ui.reports import EVIL, Made, finding, healthy, report
+
+App = Callable[..., AppTest]
+Open = Callable[..., dict[str, Pretend]]
+A = "alive/things#clip"
+
+
+@dataclass
+class Pretended:
+    """Readings without processes."""
+
+    held: dict[str, Run] = field(default_factory=dict)
+    options: list[CheckOptions] = field(default_factory=list)
+
+    def submit(self, address: Address, options: CheckOptions) -> str:
+        self.options.append(options)
+        name = f"20261121T00000{len(self.held)}-00000000"
+        now = time.time()
+        self.held[name] = Run(name, str(address), options.to_json(), "running", now, heartbeat=now)
+        return name
+
+    def progress(self, run: str) -> Run:
+        return self.held[run]
+
+    def cancel(self, run: str) -> None:
+        self.held[run] = replace(self.held[run], state="cancelled", ended=time.time())
+
+    def active(self) -> Sequence[Run]:
+        return [r for r in self.held.values() if r.active]
+
+    def latest(self, address: Address) -> Run | None:
+        return next((r for r in reversed(self.held.values()) if r.address == str(address)), None)
+
+
+@pytest.fixture
+def readings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pretended]:
+    made = Pretended()
+    monkeypatch.setattr(actions, "runs", lambda: made)
+    yield made
+    Store.open(session.workspace()).close()
+
+
+@pytest.fixture
+def things(pretend: Open, readings: Pretended) -> Pretend:
+    made = pretend("alive")["alive"]
+    made.held["things"] = Held(
+        [(i, [1.0, 0.0, 0.0, 0.0], {"caption": f"row {i}", "source": "camera-3"}) for i in range(6)]
+    )
+    return made
+
+
+def save(*made: Made) -> None:
+    for one in made:
+        Store.open(session.workspace()).save(one)
+
+
+def texts(test: AppTest) -> str:
+    kinds = (test.text, test.markdown, test.caption, test.code, test.header, test.subheader)
+    return "\n".join(str(e.value) for kind in kinds for e in kind)
+
+
+def settled(test: AppTest) -> AppTest:
+    test.run()
+    assert not test.exception
+    assert "could not be drawn" not in texts(test)
+    return test
+
+
+def test_without_a_report_it_says_what_would_be_here_and_scans_nothing(app: App, things: Pretend) -> None:
+    test = settled(app("health", a=A))
+    assert "Not checked yet" in texts(test)
+    assert f"plumbline check {A}" in texts(test)
+    assert not {"scan", "sample", "search", "fetch", "facet", "count", "describe"} & set(things.calls)
+    assert not test.button(key="health.check").disabled
+
+
+def test_the_last_report_is_shown_and_nothing_is_asked_of_the_database(app: App, things: Pretend) -> None:
+    save(report(A))
+    test = settled(app("health", a=A))
+    said = texts(test)
+    assert "1 root cause, 1 symptom" in said
+    assert ":red-badge[:material/error: Broken]" in said
+    assert "1,012 of 5,000 rows, all from source = camera-3" in said
+    assert '{"equals": {"field": "source", "value": "camera-3"}}' in said
+    assert "Bring these rows to length 1" in said
+    assert "Boilerplate, known since March." in said
+    assert "There is no baseline." in said
+    shown = {m.label: (m.value, m.delta) for m in test.metric}
+    assert shown["Zero vectors"] == ("0", "at most 0.074%")
+    assert shown["Not finite"][0] == "3"
+    assert shown["Rows"] == ("18,000", "5,000 read")
+    assert not {"scan", "sample", "search", "fetch", "facet", "count", "describe"} & set(things.calls)
+    assert test.query_params["a"] == A
+
+
+def test_a_healthy_report_says_what_it_does_not_see(app: App, things: Pretend) -> None:
+    save(healthy(A))
+    said = texts(settled(app("health", a=A)))
+    assert ":green-badge[:material/check_circle: Healthy]" in said
+    assert "No fault found in a sample of 5,000" in said
+    assert "lengths are 1" in said
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"charts": {}},
+        {"charts": None, "profile": {}, "limits": None, "fields": None, "headline": ""},
+        {"rows": 0, "scanned": 0, "exact": True, "verdict": "not_known", "findings": [], "root_ids": []},
+        {"rows": None},
+        {"verdict": "of a later version"},
+        {"root_ids": ["gone"]},
+        {"not_measured": [], "server": None},
+    ],
+    ids=range(7),
+)
+def test_a_report_that_lacks_parts_is_drawn_all_the_same(
+    changes: dict[str, Any], app: App, things: Pretend
+) -> None:
+    save(report(A, **changes))
+    settled(app("health", a=A))
+
+
+def test_hostile_words_reach_the_page_as_text_only(app: App, things: Pretend) -> None:
+    hostile = finding(
+        EVIL, id=EVIL, fault=EVIL, summary=EVIL, group={"field": EVIL, "value": EVIL, "rows": 1, "precision": 1.0, "recall": 1.0},
+        evidence={EVIL: [EVIL, {EVIL: EVIL}]}, remedy={"action": EVIL, "text": EVIL}, since=EVIL,
+    )  # fmt: skip
+    folded = finding("norm-drift", id="x", summary=EVIL, because_of_ids=[EVIL])
+    known = finding("norm-drift", id="y", accepted={"reason": EVIL, "until": EVIL}, fault=EVIL)
+    charts = report(A).data["charts"]
+    series = [{"value": EVIL, "kind": "value", "rows": 5, "counts": [1] * 48},
+              {"value": EVIL + "2", "kind": "value", "rows": 5, "counts": [2] * 48}]  # fmt: skip
+    charts = {
+        **charts,
+        "norms": {**charts["norms"], "groups": {EVIL: series}},
+        "figures": [{**charts["figures"][0], "name": EVIL, "code": EVIL}],
+        "index": {"status": EVIL, "why": EVIL, "storage": EVIL},
+    }
+    save(
+        report(
+            A,
+            findings=[hostile, folded, known],
+            root_ids=[EVIL],
+            root_causes=[EVIL],
+            headline=EVIL,
+            charts=charts,
+            not_measured=[{"check": EVIL, "why": EVIL}],
+            server={"kind": EVIL, "version": EVIL},
+            limits=[EVIL],
+        )
+    )
+    test = settled(app("health", a=A))
+    kinds = (
+        test.markdown,
+        test.caption,
+        test.header,
+        test.subheader,
+        test.metric,
+        test.expander,
+        test.button,
+    )
+    marked = [
+        str(e.value if hasattr(e, "value") else "") + str(getattr(e, "label", "")) for k in kinds for e in k
+    ]
+    assert not any("evil.example" in text for text in marked)
+    for chart in test.get("plotly_chart"):
+        assert "<script>" not in chart.proto.spec or "&lt;script&gt;" in chart.proto.spec
+        assert "![x](http://evil.example/a.png) <script>" not in chart.proto.spec
+    assert "alert(1)" in texts(test)
+
+
+def test_check_now_starts_one_run_and_shows_how_far_it_is(
+    app: App, things: Pretend, readings: Pretended
+) -> None:
+    test = settled(app("health", a=A))
+    test.button(key="health.check").click()
+    settled(test)
+    assert len(readings.held) == 1
+    (name,) = readings.held
+    assert readings.held[name].address == A
+    assert readings.options[0] == CheckOptions()
+    readings.held[name] = replace(
+        readings.held[name],
+        phase="Reading rows",
+        done=12_000,
+        total=1_000_000,
+        rate=45_000.0,
+        eta_seconds=22.0,
+    )
+    settled(test)
+    said = texts(test)
+    assert "Reading rows" in said
+    assert "12,000 of 1,000,000, 45,000 rows a second, 22 s left" in said
+    assert test.button(key="health.check").disabled
+    other = settled(app("health", a=A))
+    assert "Reading rows" in texts(other)
+    other.button(key="health.cancel").click()
+    settled(other)
+    assert "was cancelled" in texts(other)
+    assert not other.button(key="health.check").disabled
+
+
+def test_the_form_asks_for_what_it_says(app: App, things: Pretend, readings: Pretended) -> None:
+    save(report(A))
+    test = settled(app("health", a=A))
+    test.number_input(key="h.sample").set_value(700)
+    test.multiselect(key="h.groups").set_value(["source"])
+    settled(test)
+    test.button(key="health.check").click()
+    settled(test)
+    assert readings.options[-1] == CheckOptions(sample=700, group_by=("source",))
+    (name,) = readings.held
+    readings.cancel(name)
+    test.toggle(key="h.full").set_value(True)
+    settled(test)
+    test.button(key="health.check").click()
+    settled(test)
+    assert readings.options[-1].full
+
+
+def test_a_failed_check_shows_its_error_above_the_last_report(
+    app: App, things: Pretend, readings: Pretended
+) -> None:
+    save(report(A))
+    run = readings.submit(Address("alive", "things", vector="clip"), CheckOptions())
+    error = {"code": "unreachable", "message": "No answer.", "where": "alive", "hint": "Start the server."}
+    readings.held[run] = replace(readings.held[run], state="failed", error=error, ended=time.time())
+    test = settled(app("health", a=A))
+    said = texts(test)
+    assert "No answer." in said
+    assert "Start the server." in said
+    assert "1 root cause" in said
+    test.button(key="health.put_away").click()
+    settled(test)
+    assert "No answer." not in texts(test)
+    save(report(A, 2, ago=timedelta(seconds=-5)))
+    assert "No answer." not in texts(settled(app("health", a=A)))
+
+
+def test_a_link_to_a_report_shows_that_one(app: App, things: Pretend) -> None:
+    first, second = report(A, 1, ago=timedelta(days=2)), healthy(A, 2)
+    save(first, second)
+    assert "Healthy" in texts(settled(app("health", a=A)))
+    test = settled(app("health", report=first.id))
+    assert "An earlier report" in texts(test)
+    assert "Broken" in texts(test)
+    assert test.query_params["a"] == A
+    test.button(key="health.newest").click()
+    settled(test)
+    assert "An earlier report" not in texts(test)
+    assert "report" not in test.query_params
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({"a": "no address"}, "usage"),
+        ({"report": "../x"}, "usage"),
+        ({"a": A, "report": "gone"}, "not-found"),
+    ],
+)
+def test_a_link_that_leads_nowhere_says_so(
+    params: dict[str, str], code: str, app: App, things: Pretend
+) -> None:
+    test = settled(app("health", **params))
+    assert any(str(c.value).startswith(code) for c in test.code)
+
+
+def test_rows_are_fetched_when_asked_for_and_not_before(app: App, things: Pretend) -> None:
+    save(report(A))
+    test = settled(app("health", a=A))
+    assert "fetch" not in things.calls
+    test.button(key="health.card.0.show").click()
+    settled(test)
+    assert "fetch" in things.calls
+
+
+def test_the_export_holds_what_the_check_wrote_down_else_the_sampled_ids(app: App, things: Pretend) -> None:
+    import json
+
+    from console.jobs import rows
+    from console.ui import health_rows
+
+    made = report(A)
+    lines = [
+        json.loads(line) for line in health_rows.exporter(made.data, made.data["findings"][0])().splitlines()
+    ]
+    assert [line["id"] for line in lines[1:]] == [0, 2, 4]
+    assert lines[0]["every"] is False
+    place = rows.place(session.workspace().home, made.id)
+    assert place is not None
+    place.parent.mkdir(parents=True)
+    held = [{"header": True, "every": True, "rows": "every affected row"},
+            {"id": 9, "codes": ["norm-drift"]}, {"id": 8, "codes": ["version-mix"]}]  # fmt: skip
+    place.write_text("".join(json.dumps(h) + "\n" for h in held))
+    lines = [
+        json.loads(line) for line in health_rows.exporter(made.data, made.data["findings"][0])().splitlines()
+    ]
+    assert [line.get("id") for line in lines] == [None, 9]
+    assert rows.place(session.workspace().home, "../../x") is None
+
+
+def test_a_visitor_may_check_a_sample_and_change_nothing(
+    app: App, things: Pretend, readings: Pretended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(report(A))
+    monkeypatch.setattr(serving.SERVING, "host", "0.0.0.0")
+    test = settled(app("health", a=A))
+    assert test.toggle(key="h.full").disabled
+    assert test.button(key="health.pin").disabled
+    assert not test.button(key="health.check").disabled
+    address = Address("alive", "things", vector="clip")
+    for act in (
+        lambda: actions.check_now(address, CheckOptions(sample=None)),
+        lambda: actions.check_now(address, CheckOptions(sample=10**9)),
+        lambda: actions.set_baseline(address, report(A).id),
+        lambda: actions.clear_baseline(address),
+    ):
+        with pytest.raises(PlumblineError) as fault:
+            act()
+        assert fault.value.code == "read-only"
+    assert readings.options == []
+    actions.check_now(address, CheckOptions())
+    assert len(readings.options) == 1
+
+
+def test_the_baseline_is_set_and_forgotten(app: App, things: Pretend) -> None:
+    save(report(A))
+    test = settled(app("health", a=A))
+    assert "No baseline is set" in texts(test)
+    test.button(key="health.pin").click()
+    settled(test)
+    assert "This report is the baseline" in texts(test), texts(test)
+    test.button(key="health.unpin").click()
+    settled(test)
+    assert "No baseline is set" in texts(test)
+
+
+def test_history_and_figures_over_time(app: App, things: Pretend) -> None:
+    for number in range(1, 6):
+        save(report(A, number, ago=timedelta(days=6 - number), rows=1000 * number))
+    test = settled(app("health", a=A))
+    assert any(m.label == "Rows" and m.value == "5,000" and m.delta == "5 reports" for m in test.metric)
+    table = next(d.value for d in test.dataframe if "Root causes" in d.value)
+    assert list(table["Rows"]) == [5000, 4000, 3000, 2000, 1000]
+    assert set(table["Root causes"]) == {"norm-drift"}
+
+
+def test_a_report_outlives_its_connection_and_a_dead_server(
+    app: App, pretend: Open, readings: Pretended
+) -> None:
+    pretend("alive")["alive"].fault = PlumblineError("unreachable", "No answer.", where="alive")
+    save(report(A))
+    test = settled(app("health"))
+    assert test.query_params["a"] == A
+    assert "1 root cause" in texts(test)
+
+
+def test_the_worst_is_shown_first(app: App, things: Pretend) -> None:
+    things.held["others"] = Held()
+    save(healthy("alive/others#clip", 1), report(A, 2))
+    assert settled(app("health")).query_params["a"] == A
+
+
+def test_the_overview_tells_verdict_and_age_from_the_store(app: App, things: Pretend) -> None:
+    things.held["others"] = Held()
+    save(report(A))
+    test = settled(app("overview"))
+    table = test.dataframe[0].value
+    assert dict(zip(table["Collection"], table["Last report"], strict=True)) == {
+        "others": "none yet",
+        "things": "Broken, 3 hours ago",
+    }
+    assert "1 broken" in texts(test)
+    assert not {"scan", "sample", "search", "fetch", "count"} & set(things.calls)
