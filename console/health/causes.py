@@ -117,11 +117,15 @@ class _Explaining:
         place = self.place(finding)
         return [o for o in others if self.place(o) < place and o.code not in NO_CAUSE]
 
+    def row_causes(self, finding: Finding, rows: Sequence[Finding]) -> list[Finding]:
+        """Rows that an aggregate names are those at which it shows, not those that are at fault."""
+        return [c for c in self.earlier(finding, rows) if self.kind(c) == "rows"]
+
     def fold(self, finding: Finding, rows: Sequence[Finding]) -> None:
         """Row faults: under the one that holds nine tenths of the rows most tightly, else under several that do."""
         held = [
             (cause, inside)
-            for cause in self.earlier(finding, rows)
+            for cause in self.row_causes(finding, rows)
             if (inside := self.inside(finding, cause)) is not None
         ]
         whole = [(c, i) for c, i in held if i.share >= CONSTANT["fold_share"]]
@@ -172,13 +176,10 @@ class _Explaining:
         return _Inside(both / rows, both / (rows + others - both))
 
     def peel(self, finding: Finding, rows: Sequence[Finding]) -> None:
-        roots = [f for f in self.earlier(finding, rows) if f.id not in self.direct]
-        by_query = associated(finding, roots, self.evidence)
+        roots = [f for f in self.row_causes(finding, rows) if f.id not in self.direct]
+        by_query = associated(finding, roots, self.evidence, self.rng)
         if by_query is not None:
-            causes, proof = by_query
-            if causes:
-                self.direct[finding.id] = causes
-            self.proof[finding.id] = proof
+            self.direct[finding.id], self.proof[finding.id] = by_query
             return
         suspects = [Suspect(f.id, self.removal(f)) for f in roots]
         if suspects and finding.effect is not None:

@@ -70,7 +70,8 @@ class Peeling:
             rng,
         )
         self._base = self._again(evidence)
-        self._usable = evidence.good if evidence.good.any() else evidence.kept
+        self._usable = evidence.kept
+        self._rests_on_rows = finding.affected is not None
 
     def causes(self, suspects: Sequence[Suspect]) -> Peel | None:
         """The suspects that explain the figure, in the order of stages; None: it stands without all of them."""
@@ -129,7 +130,8 @@ class Peeling:
         assert base.effect is not None
         found = self._again(self._evidence.without(rows))
         if isinstance(found, NotMeasured):
-            return None
+            # What names the rows at which it shows is gone with them; what is a mean over all rows is not known.
+            return _Drop(GONE, None, True) if self._rests_on_rows else None
         if found is None:
             return _Drop(GONE, None, True)
         if found.effect is None:

@@ -14,6 +14,7 @@ from connectors.errors import PlumblineError
 from console.health import accepting, registry
 from console.health.accepting import Place
 from console.health.baseline import kept
+from console.health.estimating import estimated
 from console.health.findings import NotMeasured
 from console.health.inference import inferred_versions
 from console.health.jsonable import jsonable
@@ -21,7 +22,6 @@ from console.health.leading import headline, limits
 from console.health.probes.poison import blind
 from console.health.since import Clock, Since
 from console.health.wording import plain, sentence, since_text, whole_collection, with_group
-from console.search.proportions import clopper_pearson
 from console.settings import Address, parse_address
 
 if TYPE_CHECKING:
@@ -230,26 +230,6 @@ def verdict_of(findings: Sequence[Finding], scanned: int, blind: str) -> Verdict
     if worst == 2:
         return "degraded"
     return "not_known" if not scanned or blind else "healthy"
-
-
-def estimated(finding: Finding, evidence: Evidence) -> tuple[float, float, float] | None:
-    """(estimate, low, high) of the affected rows of the whole collection; None where every row was looked at."""
-    scan = evidence.scan
-    if finding.rows_estimated is not None:
-        return finding.rows_estimated
-    if finding.rows is None or finding.share is None or finding.affected is None or not scan.scanned:
-        return None
-    interval = finding.interval
-    if interval is None:
-        if scan.exact and finding.examined is None:
-            return None
-        looked = int(finding.examined.sum()) if finding.examined is not None else scan.scanned
-        if not 0 < finding.rows <= looked:
-            return None
-        interval = clopper_pearson(finding.rows, looked)
-    low = max(float(finding.rows), interval[0] * scan.rows)
-    high = max(low, interval[1] * scan.rows)
-    return min(max(round(finding.share * scan.rows), low), high), float(round(low)), float(round(high))
 
 
 def report_id(address: str, at: datetime, seconds: float) -> str:

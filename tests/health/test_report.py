@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from connectors.errors import PlumblineError
+from console.health.estimating import estimated
 from console.health.findings import Effect, Finding, Group, NotMeasured, Remedy
 from console.health.jsonable import jsonable
 from console.health.leading import limits
 from console.health.options import FieldNames
 from console.health.policy import Policy
 from console.health.probes.poison import Poison
-from console.health.report import Report, build, estimated, ranked, verdict_of
+from console.health.report import Report, build, ranked, verdict_of
 from console.health.rowsout import write_rows
 from console.health.since import beginning, first_seen
 from console.health.wording import moment, percent, plain, value_text, with_group
@@ -355,23 +356,25 @@ class TestSamples:
         e = world(rows=10_000, exact=False)
         held = report(e, finding(basis="sample", interval=(0.19, 0.32))).data["findings"][0]
         assert held["rows"] == 50
-        assert held["rows_estimated"] == {"value": 2_500, "low": 1_900, "high": 3_200}
-        assert "about 2,500 (1,900 to 3,200)" in held["summary"]
+        assert held["rows_estimated"] == {"value": 2_500, "low": 1_916, "high": 3_160}
+        assert "about 2,500 (1,916 to 3,160)" in held["summary"]
 
     def test_never_fewer_than_were_seen(self) -> None:
         e = world(rows=210, exact=False)
-        assert estimated(finding(basis="sample", interval=(0.19, 0.32)), e) == (52.0, 50.0, 67.0)
+        assert estimated(finding(basis="sample", interval=(0.19, 0.32)), e) == (52.0, 50.0, 66.0)
 
     def test_a_full_scan_estimates_nothing(self) -> None:
         assert report(world(), finding()).data["findings"][0]["rows_estimated"] is None
 
     def test_of_rows_that_were_examined_in_part(self) -> None:
-        examined = np.zeros(200, np.bool_)
-        examined[:100] = True
-        held = finding(examined=examined, rows=10, share=0.1)
-        value, low, high = estimated(held, world()) or (0, 0, 0)
-        assert value == 20
-        assert (low, high) == (10, 35)
+        """The reservoir is a random part of a full scan; some other rows are not."""
+        e = world(400, reservoir=100)
+        examined = np.zeros(400, np.bool_)
+        examined[e.reservoir.rows] = True
+        held = finding(examined=examined, rows=10, n=400, affected=examined)
+        assert estimated(held, e) == (40.0, 20.0, 70.0)
+        examined[np.flatnonzero(examined)[0]] = False
+        assert estimated(held, e) is None
 
     def test_coverage_of_the_interval(self) -> None:
         """Of 400 samples at least 93% hold the truth in their estimate."""

@@ -1,0 +1,47 @@
+"""From the rows that were looked at to the whole collection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from console.health import registry
+from console.search.proportions import clopper_pearson
+
+if TYPE_CHECKING:
+    from console.health.evidence import Evidence
+    from console.health.findings import Finding
+
+
+def estimated(finding: Finding, evidence: Evidence) -> tuple[float, float, float] | None:
+    """(estimate, low, high) of the affected rows of the whole collection.
+
+    None where every row was looked at, and where those that were looked at are no random part of the collection:
+    a share of re-encoded rows is none of rows without a source.
+    """
+    scan = evidence.scan
+    if finding.rows_estimated is not None:
+        return finding.rows_estimated
+    if finding.rows is None or finding.affected is None or finding.basis == "probe":
+        return None
+    looked = _looked(finding, evidence)
+    if looked is None or not 0 < finding.rows <= looked or looked >= scan.rows:
+        return None
+    interval = clopper_pearson(finding.rows, looked)
+    low = max(float(finding.rows), interval[0] * scan.rows)
+    high = max(low, interval[1] * scan.rows)
+    value = min(max(finding.rows / looked * scan.rows, low), high)
+    return float(round(value)), float(round(low)), float(round(high))
+
+
+def _looked(finding: Finding, evidence: Evidence) -> int | None:
+    """How many random rows the check looked at."""
+    check, examined = registry.checks().get(finding.code), finding.examined
+    if check is not None and check.kind != "rows":
+        return None
+    if examined is None:
+        return evidence.scan.scanned
+    sample = evidence.reservoir.rows
+    whole = len(sample) == int(np.count_nonzero(examined)) and bool(examined[sample].all())
+    return len(sample) if whole else None
