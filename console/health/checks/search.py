@@ -1,0 +1,353 @@
+"""What the index loses: recall, quantization, and values that flood other queries' results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from console.health.asking import Asked, K
+from console.health.findings import Effect, Finding, Group, NotMeasured, Outcome, Remedy, Severity
+from console.health.means import Mean, draws, mean
+from console.health.probes.neighbours import Neighbours
+from console.health.probes.recall import OVERSAMPLING, Recall
+from console.health.registry import Threshold, check
+
+if TYPE_CHECKING:
+    from console.health.evidence import Evidence
+    from console.health.policy import Policy
+    from console.health.table import F64, I64, Codes
+
+REBUILD: Final = Remedy(
+    "rebuild",
+    "Look at the index's state and settings first: one that is still being built recovers by itself. Else raise the "
+    "search width (ef), or rebuild the index with more links (m) and a wider search while building (ef_construct).",
+)
+REQUANTIZE: Final = Remedy(
+    "rebuild",
+    "Build the quantization anew from today's vectors, or search with rescoring and more oversampling until then.",
+)
+INVESTIGATE: Final = Remedy(
+    "investigate",
+    "Look at the rows of this value that are returned most: their vectors lie near everything. Compare how they were "
+    "embedded with the rest, and search without them until that is known.",
+)
+
+
+@check(
+    "low-ann-recall",
+    fault="the index loses neighbours",
+    kind="aggregate",
+    stage="recall",
+    severities=("warning", "critical"),
+    actions=("rebuild",),
+    thresholds=(
+        Threshold(
+            "warning",
+            0.95,
+            "HEALTH.md: upper bound of recall@10; an index with default settings had .98 to 1",
+        ),
+        Threshold("critical", 0.9, "HEALTH.md: one of ten nearest rows is lost"),
+        Threshold(
+            "expected_misses",
+            30,
+            "HEALTH.md: fewer in the sample give an estimate a relative error above 1/sqrt(30) = 18%",
+        ),
+        Threshold("queries", 30, "below, the binomial interval of a perfect answer reaches down to .88"),
+    ),
+)
+def low_ann_recall(evidence: Evidence, rules: Policy) -> list[Outcome]:
+    found = evidence.get(Recall)
+    if isinstance(found, NotMeasured):
+        return [NotMeasured("low-ann-recall", found.why)]
+    out: list[Outcome] = []
+    parts = (("", found.plain), ("filtered", found.filtered), ("texts", found.texts))
+    for key, part in parts:
+        if isinstance(part, NotMeasured):
+            if key or part.check == "Recall":
+                out.append(NotMeasured(_NAMES[key], part.why))
+        else:
+            out += _judged(key, part, evidence, rules, found.filter)
+    return out
+
+
+_NAMES: Final = {"": "low-ann-recall", "filtered": "filtered recall", "texts": "cross-modal recall"}
+_WHAT: Final = {
+    "": "The index returns {share} of the 10 nearest rows",
+    "filtered": "Under a filter the index returns {share} of the 10 nearest rows",
+    "texts": "For texts as queries the index returns {share} of the 10 nearest rows",
+    "itself": "Only {share} of the rows find themselves, or a row as near, first",
+}
+
+
+def _judged(
+    key: str, asked: Asked, evidence: Evidence, rules: Policy, where: tuple[str, Any] | None
+) -> list[Outcome]:
+    rule = rules.of("low-ann-recall")
+    out: list[Outcome] = []
+    said = asked.recall(evidence.kept)
+    itself = None if key == "texts" else self_retrieval(asked, evidence)
+    few = said is None or said.n < rule["queries"]
+    if said is None or few:
+        n = 0 if said is None else said.n
+        why = f"{n:,} queries are left; {rule['queries']:g} are needed."
+        return [NotMeasured(_NAMES[key], why)]
+    sampled = asked.truth == "sample"
+    expected = asked.expected_misses(evidence.kept, rule["warning"]) if sampled else np.inf
+    finding = _finding(key, said, asked, evidence, rules, itself, where)
+    if finding.severity is None and expected < rule["expected_misses"]:
+        out.append(
+            NotMeasured(
+                _NAMES[key],
+                f"The sample of {len(evidence.reservoir.rows):,} rows is too small to hold recall@10 to "
+                f"{rule['warning']:g}: between {said.low:.2f} and {said.high:.2f}. Read more rows (--full).",
+            )
+        )
+        finding = None
+    if finding is not None:
+        out.append(finding)
+    if not key and itself is not None and (finding is None or finding.severity is None):
+        out.append(_finding("itself", itself, asked, evidence, rules, itself, where))
+    return out
+
+
+def self_retrieval(asked: Asked, evidence: Evidence) -> Mean | None:
+    """The share of the queries left that find themselves first; needs no truth."""
+    chosen = asked.alive(evidence.kept) & (asked.queries >= 0)
+    return mean(asked.itself[chosen].astype(np.float64)) if chosen.any() else None
+
+
+def _finding(
+    key: str,
+    said: Mean,
+    asked: Asked,
+    evidence: Evidence,
+    rules: Policy,
+    itself: Mean | None,
+    where: tuple[str, Any] | None,
+) -> Finding:
+    rule = rules.of("low-ann-recall")
+    severity: Severity | None = None
+    if said.high < rule["critical"]:
+        severity = "critical"
+    elif said.high < rule["warning"]:
+        severity = "warning"
+    held: dict[str, Any] = {
+        "recall": said.to_json(),
+        "k": K,
+        "truth": asked.truth,
+        "self_retrieval": None if itself is None else itself.to_json(),
+        "index": {k: v for k, v in evidence.field.index.items() if isinstance(v, (int, float, bool, str))},
+        "index_status": evidence.index_state.status,
+    }
+    if key == "filtered" and where is not None:
+        held["filter"] = {"field": where[0], "value": where[1]}
+    if asked.truth == "sample":
+        held["proven_misses"] = int(asked.missed.sum())
+        held["rows_per_sampled_row"] = asked.weight
+    chosen, values = asked.recalls(evidence.kept)
+    if asked.truth != "sample":
+        rows = asked.queries[chosen][np.argsort(values, kind="stable")]
+        worst = rows[: int(np.count_nonzero(values < 1))]
+    else:
+        worst = asked.queries[np.argsort(-asked.missed, kind="stable")[: int(np.count_nonzero(asked.missed))]]
+    if key == "itself":
+        worst = asked.queries[~asked.itself]
+    worst = worst[worst >= 0][:20]
+    share = f"{said.value:.3f}"
+    bounds = f"(95% interval {said.low:.3f} to {said.high:.3f}, {said.n:,} queries)"
+    return Finding(
+        "low-ann-recall",
+        severity,
+        f"{_WHAT[key].format(share=share)} {bounds}.",
+        "probe",
+        REBUILD,
+        effect=Effect(
+            said.value,
+            rule["warning"],
+            said.low,
+            said.high,
+            "self-retrieval" if key == "itself" else "recall@10",
+            "lower",
+        ),
+        evidence=held,
+        sample_ids=evidence.table.ids.take(worst),
+        key=key,
+    )
+
+
+@check(
+    "stale-quantization",
+    fault="the quantization no longer fits the vectors",
+    kind="aggregate",
+    stage="recall",
+    severities=("info", "warning"),
+    actions=("rebuild",),
+    thresholds=(
+        Threshold("loss", 0.05, "as much as brings a perfect index to low-ann-recall's line of .95"),
+        Threshold(
+            "coarse",
+            0.25,
+            "loss without rescoring above which an operator who turns rescoring off should know of it",
+        ),
+        Threshold("queries", 30, "as of low-ann-recall"),
+    ),
+)
+def stale_quantization(evidence: Evidence, rules: Policy) -> list[Outcome]:
+    code, rule = "stale-quantization", rules.of("stale-quantization")
+    if evidence.field.quantization is None:
+        return []
+    found = evidence.get(Recall)
+    parts = (found,) if isinstance(found, NotMeasured) else (found.plain, found.rescored, found.unrescored)
+    for part in parts:
+        if isinstance(part, NotMeasured):
+            return [NotMeasured(code, part.why)]
+        if getattr(part, "truth", "") == "sample":
+            return [NotMeasured(code, "The nearest rows are not known: exact search can't be had.")]
+    served, rescored, plain = (_values(p, evidence) for p in parts if isinstance(p, Asked))
+    both = np.isfinite(served) & np.isfinite(rescored) & np.isfinite(plain)
+    n = int(both.sum())
+    if n < rule["queries"]:
+        return [NotMeasured(code, f"{n:,} queries are left; {rule['queries']:g} are needed.")]
+    lost, low, high = _paired(rescored[both] - served[both])
+    unaided, unaided_low, _ = _paired(rescored[both] - plain[both])
+    severity: Severity | None = None
+    if low > rule["loss"]:
+        severity = "warning"
+    elif unaided_low > rule["coarse"]:
+        severity = "info"
+    summary = (
+        f"Recall@10 is {served[both].mean():.3f} as the server applies quantization, {plain[both].mean():.3f} without "
+        f"rescoring and {rescored[both].mean():.3f} with rescoring and oversampling."
+    )
+    return [
+        Finding(
+            code,
+            severity,
+            summary,
+            "probe",
+            REQUANTIZE,
+            effect=Effect(lost, rule["loss"], low, high, "recall lost to quantization"),
+            evidence={
+                "as_served": mean(served[both]).to_json(),
+                "without_rescoring": mean(plain[both]).to_json(),
+                "with_rescoring": mean(rescored[both]).to_json(),
+                "lost_without_rescoring": unaided,
+                "oversampling": OVERSAMPLING,
+                "quantization": dict(evidence.field.quantization),
+            },
+        )
+    ]
+
+
+def _values(asked: Asked, evidence: Evidence) -> F64:
+    """(q,) recalls, NaN for a query that was left out."""
+    chosen, values = asked.recalls(evidence.kept)
+    out = np.full(len(asked), np.nan)
+    out[chosen] = values
+    return out
+
+
+def _paired(differences: F64) -> tuple[float, float, float]:
+    """Mean and bootstrap bounds; while fewer than 10 differ, 0 is inside."""
+    value = float(differences.mean())
+    low, high = (
+        float(x) for x in np.quantile(differences[draws(len(differences))].mean(axis=1), (0.025, 0.975))
+    )
+    if np.count_nonzero(differences) < 10:
+        low, high = min(low, 0.0), max(high, 0.0)
+    return value, low, high
+
+
+@check(
+    "filter-masking",
+    fault="one value floods the results of other queries, and a filter hides it",
+    kind="aggregate",
+    stage="recall",
+    severities=("warning",),
+    actions=("investigate",),
+    thresholds=(
+        Threshold("lift", 3.0, "HEALTH.md: clean 1.12, flooded 8.3"),
+        Threshold("share", 0.2, "HEALTH.md: two of ten results"),
+        Threshold("queries", 30, "as of low-ann-recall"),
+    ),
+)
+def filter_masking(evidence: Evidence, rules: Policy) -> list[Outcome]:
+    code, rule = "filter-masking", rules.of("filter-masking")
+    groups = [(n, g) for n in evidence.names.groups if (g := evidence.table.groups.get(n)) is not None]
+    if not groups:
+        return [NotMeasured(code, "No payload field with few values was found (--group-by FIELD).")]
+    found = evidence.get(Neighbours)
+    lists = found if isinstance(found, NotMeasured) else found.lists(evidence, K)
+    if isinstance(lists, NotMeasured):
+        return [NotMeasured(code, lists.why)]
+    rows = evidence.reservoir.rows
+    alive = rows[evidence.good[rows]]
+    out: list[Outcome] = []
+    seen: set[bytes] = set()
+    for name, group in groups:
+        for value, code_, lift, share, low, high, queries in _floods(
+            group, rows[lists.probes], rows[lists.near], alive, rule["queries"]
+        ):
+            fires = share > 0 and (low / share * lift) >= rule["lift"] and low >= rule["share"]
+            if fires:
+                # Two fields that say the same of every row are one fault.
+                mark = np.packbits(group.codes[alive] == code_).tobytes()
+                if mark in seen:
+                    continue
+                seen.add(mark)
+            near = rows[lists.near]
+            flooding = _commonest(near[(group.codes[near] == code_)])
+            base = share / lift if lift else 0.0
+            out.append(
+                Finding(
+                    code,
+                    "warning" if fires else None,
+                    f"Rows of one value hold {share:.0%} of the 10 nearest places of queries that do not carry it, "
+                    f"{lift:.1f} times their share of the rows ({base:.1%}).",
+                    "probe",
+                    INVESTIGATE,
+                    effect=Effect(
+                        lift, rule["lift"], low / base if base else 0.0, high / base if base else 0.0, "lift"
+                    ),
+                    group=_group(name, value, group, code_, evidence) if fires else None,
+                    evidence={"lift": lift, "share": share, "base_rate": base, "queries": queries, "k": K},
+                    sample_ids=evidence.table.ids.take(flooding) if fires else (),
+                    key=f"{name}={str(value)[:80]}",
+                )
+            )
+    return out
+
+
+def _floods(
+    group: Codes, queries: I64, near: I64, alive: I64, fewest: float
+) -> list[tuple[Any, int, float, float, float, float, int]]:
+    """(value, code, lift, share, its bounds, queries) of each value whose share of results is above its base rate."""
+    codes = group.codes[near]
+    own = group.codes[queries]
+    counts = np.bincount(group.codes[alive], minlength=len(group.values) + 2)
+    found: list[tuple[Any, int, float, float, float, float, int]] = []
+    for i, value in enumerate(group.values):
+        code = i + 1
+        # With fewer than k rows a value can't fill a list: its lift would be that of single rows.
+        if code == group.other or counts[code] < K or counts[code] == len(alive):
+            continue
+        others = own != code
+        if int(others.sum()) < fewest:
+            continue
+        shares = (codes[others] == code).mean(axis=1)
+        base = float(counts[code] / len(alive))
+        if shares.mean() <= base:
+            continue
+        said = mean(shares)
+        found.append((value, code, said.value / base, said.value, said.low, said.high, said.n))
+    return found
+
+
+def _commonest(rows: I64) -> I64:
+    values, counts = np.unique(rows, return_counts=True)
+    return values[np.argsort(-counts, kind="stable")][:20]
+
+
+def _group(name: str, value: Any, group: Codes, code: int, evidence: Evidence) -> Group:
+    return Group(name, value, int(np.count_nonzero((group.codes == code) & evidence.kept)), 1.0, 1.0)
