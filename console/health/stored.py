@@ -1,32 +1,96 @@
-"""Earlier reports of an address, as a check needs them."""
+"""Earlier reports of an address, as a check needs them. Looking goes on where the store can't be read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from connectors.errors import PlumblineError
+from console.health.baseline import Baseline
+from console.health.table import Ids
 
 if TYPE_CHECKING:
     from connectors.model import RowId
-    from console.health.baseline import Baseline
+    from console.store import Store
     from console.workspace import Address, Workspace
+
+HISTORY: Final = 200
+"""Earlier reports that "since when" looks back on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Past:
-    """`reports`: earlier reports as JSON, newest first."""
+    """`reports`: earlier reports as JSON (findings without their evidence), newest first.
+
+    `trouble`: why the store could not be read, else None. It is raised only where somebody asked for what the
+    store holds: a baseline by its id or as `latest`, a report's sample.
+    """
 
     reports: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    trouble: PlumblineError | None = None
+    _store: Store | None = None
+    _address: str = ""
+
+    @property
+    def note(self) -> str:
+        """A sentence for people where the store could not be read, else ""."""
+        if self.trouble is None:
+            return ""
+        return f"Earlier reports could not be read: {self.trouble.message} [{self.trouble.code}]"
 
     def baseline(self, wanted: str | None) -> Baseline | None:
         """`latest`, a report's id, or None for the pinned one. Raises `not-found` for an id that is not there."""
-        raise NotImplementedError
+        if wanted is None:
+            return self._pinned()
+        store = self._asked()
+        if wanted == "latest":
+            return self._of(store, self.reports[0]["id"]) if self.reports else None
+        return self._of(store, wanted)
 
     def sampled_ids(self, report: str) -> Sequence[RowId]:
         """The ids of the rows that a report's sample held. Raises `not-found`."""
-        raise NotImplementedError
+        held = self._asked().sample(report)
+        try:
+            ids = Ids(held["sample.id_high"], held["sample.id_low"], held["sample.integer"].astype(np.bool_))
+        except KeyError:
+            raise PlumblineError(
+                "not-found",
+                "The ids that this report's sample read are not kept.",
+                where=report,
+                hint="It read every row, or it is older than `store.keep_panels` allows.",
+            ) from None
+        return ids.take(range(len(ids)))
+
+    def _pinned(self) -> Baseline | None:
+        if self._store is None:
+            return None
+        try:
+            pinned = self._store.baseline(self._address)
+            return None if pinned is None else self._of(self._store, pinned.id)
+        except PlumblineError:
+            return None
+
+    def _of(self, store: Store, report: str) -> Baseline:
+        found = store.whole(report)
+        return Baseline(found, found.arrays)
+
+    def _asked(self) -> Store:
+        if self.trouble is not None:
+            raise self.trouble
+        if self._store is None:
+            raise PlumblineError("not-found", "There is no report yet.", where=self._address)
+        return self._store
 
 
 def past(ws: Workspace, address: Address) -> Past:
-    """What the store holds of an address."""
-    raise NotImplementedError
+    """What the store holds of a vector field; never raises."""
+    from console.store import Store
+
+    try:
+        store = Store.open(ws)
+        return Past(store.light(address, HISTORY), None, store, str(address))
+    except PlumblineError as fault:
+        return Past((), fault, None, str(address))

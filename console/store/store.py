@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -45,16 +45,20 @@ class Saved(Protocol):
     def arrays(self) -> Mapping[str, npt.NDArray[Any]]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A report as it was saved. `arrays` is empty where they were let go."""
+class Stored(dict[str, Any]):
+    """A report as it was saved: its JSON, and what was kept beside it (empty where that was let go)."""
 
-    data: Mapping[str, Any]
-    arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict[str, npt.NDArray[Any]])
+    def __init__(self, data: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]] | None = None) -> None:
+        super().__init__(data)
+        self.arrays: Mapping[str, npt.NDArray[Any]] = arrays or {}
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        return self
 
     @property
     def id(self) -> str:
-        return str(self.data["id"])
+        return str(self["id"])
 
 
 @dataclass(slots=True)
@@ -198,9 +202,9 @@ class Store:
         with engines.transaction(self._engine, self.where) as connection:
             return [headline(self._json(held)) for held in connection.execute(wanted).scalars()]
 
-    def report(self, report: str) -> Mapping[str, Any]:
-        """The JSON as it was saved. Raises `not-found`."""
-        return self.whole(report, arrays=False).data
+    def report(self, report: str) -> Stored:
+        """The JSON as it was saved, without arrays. Raises `not-found`."""
+        return self.whole(report, arrays=False)
 
     def whole(self, report: str, *, arrays: bool = True) -> Stored:
         """JSON and arrays. Raises `not-found`."""
@@ -214,7 +218,7 @@ class Store:
             )
         return found
 
-    def latest(self, address: Address | str) -> Mapping[str, Any] | None:
+    def latest(self, address: Address | str) -> Stored | None:
         """The newest report of a vector field, or of the collection where none is named."""
         found = self.reports(address, 1)
         return self.report(found[0].id) if found else None
