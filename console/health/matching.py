@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from connectors.errors import PlumblineError
 from connectors.model import SearchOptions
 from console.health.origins import Origin, cosines, encode, fitted, origin_of, patience
 from console.health.probing import BudgetSpent
+from console.health.shares import table_rows
 from console.health.table import F32, I64
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def _in_database(probing: Probing, rows: I64, vectors: F32, low: Mask, same: flo
     batch = probing.reader.fetch(probing.target, wanted, [field], paths, timeout=probing.timeout)
     matrix, present = batch.vectors[field].matrix, batch.vectors[field].present
     place = {row: i for i, row in enumerate(batch.ids) if present[i]}
-    scanned = _table_rows(evidence.table, list(place))
+    scanned = dict(zip(place, table_rows(evidence.table.ids, list(place)).tolist(), strict=True))
     out: list[_Candidate] = []
     for at, found in hits.items():
         there = [r for r in found if r in place]
@@ -197,7 +198,7 @@ def _in_database(probing: Probing, rows: I64, vectors: F32, low: Mask, same: flo
             payload = {path: batch.columns[path][place[row]] for path in paths}
             if cosine >= same and origin_of(payload, evidence.names, ("text", "image")) != mine:
                 vector = matrix[place[row]]
-                out.append(_Candidate(at, row, scanned.get(row, -1), float(cosine), vector, payload))
+                out.append(_Candidate(at, row, scanned[row], float(cosine), vector, payload))
     return out
 
 
@@ -220,13 +221,3 @@ def _own(probing: Probing, encoder: Encoder, store: ImageStore, found: list[_Can
 
 def _payload(evidence: Evidence, row: int) -> Payload:
     return evidence.reservoir.payloads[int(np.searchsorted(evidence.reservoir.rows, row))]
-
-
-def _table_rows(table: RowTable, ids: Sequence[RowId]) -> dict[RowId, int]:
-    """Where rows stand in the table, of those that were scanned."""
-    from console.health.table import Ids
-
-    wanted = Ids.of(ids)
-    maybe = np.flatnonzero(np.isin(table.ids.low, wanted.low))
-    asked: dict[Any, int] = {table.ids.at(int(i)): int(i) for i in maybe}
-    return {row: asked[row] for row in ids if row in asked}

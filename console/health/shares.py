@@ -1,12 +1,15 @@
-"""Shares with their bounds, and the bitmaps of a finding that looked at some rows only."""
+"""Shares with their bounds, and the rows of a finding that looked at some only."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from connectors.model import RowId
 from console.health.findings import Mask
+from console.health.table import I64, U64, Ids
 from console.search.proportions import clopper_pearson
 
 
@@ -21,3 +24,14 @@ def masks(n: int, affected: Any, looked: Any) -> tuple[Mask, Mask]:
     one, other = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
     one[affected], other[looked] = True, True
     return one, other
+
+
+def table_rows(held: Ids, ids: Sequence[RowId]) -> I64:
+    """(m,) where rows stand in a table, -1 for those that it lacks."""
+    wanted = Ids.of(ids)
+    maybe = np.flatnonzero(np.isin(held.low, wanted.low))
+    there: dict[tuple[U64, U64, bool], int] = {
+        (held.high[i], held.low[i], bool(held.integer[i])): int(i) for i in maybe
+    }
+    keys = zip(wanted.high, wanted.low, wanted.integer, strict=True)
+    return np.array([there.get((h, low, bool(i)), -1) for h, low, i in keys], np.int64)

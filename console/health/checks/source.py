@@ -30,7 +30,11 @@ NOTHING: Final = frozenset({"", "nan", "none", "null", "undefined", "n/a", "<na>
     actions=("reingest",),
     thresholds=(
         Threshold("warning", 0.0, "any row: a vector of nothing is near every query alike"),
-        Threshold("ordinary", 0.9, "share from which the field is not what these rows were embedded from"),
+        Threshold(
+            "elsewhere",
+            0.1,
+            "share from which rows without a source, whose vectors differ, were embedded from another field",
+        ),
     ),
 )
 def empty_source(evidence: Evidence, policy: Policy) -> Outcomes:
@@ -53,12 +57,18 @@ def empty_source(evidence: Evidence, policy: Policy) -> Outcomes:
     share, low, high = share_of(count, n, evidence.scan.exact)
     design = _by_design(evidence, looked, wrong)
     severity: Severity = "warning" if low > policy.get(code, "warning") else "info"
-    if share > policy.get(code, "ordinary") or design is not None:
+    distinct = len(np.unique(table.digest[wrong]))
+    elsewhere = share > policy.get(code, "elsewhere") and distinct * 2 > count
+    if elsewhere or design is not None:
         severity = "info"
     fields = " nor ".join(f"`{f}`" for f in (names.image, names.text) if f is not None)
-    digests = table.digest[wrong]
     summary = f"{count:,} of {n:,} rows have a vector and nothing in {fields}"
-    summary += f"; they are all rows of one {design}." if design is not None else "."
+    if design is not None:
+        summary += f"; by `{design}` it is all rows or none."
+    elif distinct == 1 and count > 1:
+        summary += "; all of them have one and the same vector."
+    else:
+        summary += "; their vectors differ." if elsewhere else "."
     lengths = table.text_length[looked & (table.text_length >= 0)]
     return [
         Finding(
@@ -80,7 +90,7 @@ def empty_source(evidence: Evidence, policy: Policy) -> Outcomes:
                 "rows_with_vector": n,
                 "without_any_value": int((wrong & (table.source == 0)).sum()),
                 "blank_or_a_word_for_nothing": int((wrong & (table.source != 0)).sum()),
-                "distinct_vectors": len(np.unique(digests)),
+                "distinct_vectors": distinct,
                 "by_design": design,
                 "text_length": _percentiles(lengths),
             },

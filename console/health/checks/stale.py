@@ -10,9 +10,9 @@ import numpy as np
 
 from console.health.findings import SAMPLE_IDS, Effect, Finding, NotMeasured, Outcomes, Remedy
 from console.health.origins import text_of, value_at
-from console.health.probes.source import Panel
+from console.health.probes.panel import PanelNow
 from console.health.registry import Threshold, check
-from console.health.shares import masks, share_of
+from console.health.shares import masks, share_of, table_rows
 from console.health.values import seconds
 
 if TYPE_CHECKING:
@@ -62,6 +62,16 @@ MODIFIED: Final = (
     thresholds=(
         Threshold("warning", 0.005, "share of rows, by its lower bound: one row in 200"),
         Threshold(
+            "equal",
+            0.999999,
+            "cosine from which two vectors are one: float32 rounding of a server that normalises",
+        ),
+        Threshold(
+            "elsewhere",
+            0.9,
+            "share of rows whose source changed at once under the same vectors: pictures were moved, not changed",
+        ),
+        Threshold(
             "agree", 0.5, "share of rows whose hash must fit their text for the field to be a hash of it"
         ),
         Threshold(
@@ -92,30 +102,30 @@ def stale_vectors(evidence: Evidence, policy: Policy) -> Outcomes:
 
 
 def _by_panel(evidence: Evidence, policy: Policy) -> list[Finding] | None:
-    probed = evidence.get(Panel)
-    if isinstance(probed, NotMeasured) or not len(probed.ids):
+    held, code = evidence.get(PanelNow), "stale-vectors"
+    if isinstance(held, NotMeasured) or not held.source_known.any():
         return None
-    left = (probed.rows < 0) | evidence.kept[np.maximum(probed.rows, 0)]
-    stale = left & probed.changed & probed.equal
+    rows = table_rows(evidence.table.ids, held.ids)
+    left = held.source_known & ((rows < 0) | evidence.kept[np.maximum(rows, 0)])
+    same = held.identical | (held.cosine >= policy.get(code, "equal"))
+    stale = left & ~held.same_source & same
+    n, count = int(left.sum()), int(stale.sum())
+    if not n:
+        return None
+    elsewhere = evidence.names.image is not None and count / n >= policy.get(code, "elsewhere")
     told = {
         "by": "the baseline's panel",
-        "baseline": probed.baseline,
-        "panel": probed.kept,
-        "sources_changed": int((left & probed.changed).sum()),
-        "pictures_elsewhere": int((stale & probed.picture).sum()),
+        "baseline": held.baseline,
+        "panel": held.kept,
+        "sources_changed": int((left & ~held.same_source).sum()),
+        "only_references_changed": elsewhere,
     }
-    # A picture's reference may change while the picture stays: that alone is worth no alarm.
-    sure = stale & ~probed.picture
-    use = sure if sure.any() else stale
-    every = evidence.scan.exact and len(probed.ids) >= len(evidence.table)
-    ids = tuple(probed.ids[int(i)] for i in np.flatnonzero(use)[:SAMPLE_IDS])
-    rows = probed.rows[use]
-    examined = probed.rows[left & (probed.rows >= 0)]
     what = "since the baseline the source of {} of {} rows changed, and their vectors did not"
-    found = _stale(
-        evidence, policy, "panel", what, int(use.sum()), int(left.sum()), every, rows, examined, ids, told
-    )
-    return [f.but(severity="info") if not sure.any() else f for f in found]
+    every = evidence.scan.exact and n >= len(evidence.table)
+    ids = tuple(held.ids[int(i)] for i in np.flatnonzero(stale)[:SAMPLE_IDS])
+    looked = rows[left & (rows >= 0)]
+    found = _stale(evidence, policy, "panel", what, count, n, every, rows[stale], looked, ids, told)
+    return [f.but(severity="info") for f in found] if elsewhere else found
 
 
 def _by_hash(evidence: Evidence, policy: Policy) -> list[Finding] | None:
