@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -88,11 +88,12 @@ class GroupField:
 
     @property
     def named(self) -> dict[Any, GroupStats]:
-        """By value. Where 1 and true are two groups of one field, the later one goes by its JSON text."""
+        """By value. Where 1, 1.0 and true are groups of one field, the latter two go by their JSON text."""
         named: dict[Any, GroupStats] = {}
-        for key, stats in self._held.items():
+        for key in sorted(self._held, key=lambda k: _KINDS.index(k[0]) if k[0] in _KINDS else -1):
             value = self._values[key]
-            named[text_of(value) if value in named else value] = stats
+            name = text_of(value) if value in named else value
+            named[name] = named[name].merge(self._held[key]) if name in named else self._held[key]
         return named
 
     def widen(self, d: int) -> None:
@@ -126,7 +127,7 @@ class GroupField:
         )
         good = figures.good
         mine = places[good]
-        order = np.argsort(mine, kind="stable")
+        order = np.argsort(mine.astype(np.uint16), kind="stable")
         lengths = np.split(figures.length[good][order], np.cumsum(np.bincount(mine, minlength=k))[:-1])
         for i, key in enumerate(keys):
             stats = self._held.get(key)
@@ -165,6 +166,25 @@ class GroupField:
         for key in sorted(bounded, key=rank_of)[VALUES:]:
             self._held[other] = self._held.get(other, GroupStats(self._d)).merge(self._held.pop(key))
             del self._values[key]
+
+
+_KINDS: Final = ("int", "float", "bool")
+
+
+def labelled(named: Mapping[Any, GroupStats]) -> dict[str, GroupStats]:
+    """By JSON key; what has one text (1 and "1") is one group there."""
+    out: dict[str, GroupStats] = {}
+    for value, stats in named.items():
+        name = label(value)
+        out[name] = out[name].merge(stats) if name in out else stats
+    return out
+
+
+def label(value: Any) -> str:
+    """A group's value as a JSON key."""
+    if value is OTHER:
+        return OTHER.value
+    return "(none)" if value is None else text_of(value)
 
 
 def _added(one: F64, other: F64) -> F64:

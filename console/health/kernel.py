@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,12 @@ CELLS: Final = 64 * 1024
 """Values per piece: 512 KiB in float64, which a second-level cache holds beside the float32 original."""
 WIDEST: Final = 65_535
 """What a uint16 says of a tail; longer ones are said as this."""
+CANCELLED: Final = 1e-6
+"""A sum of squares about the mean that is less than this share of the sum of squares has lost 6 of float64's 15
+digits to cancellation, and is computed again about the mean."""
+NARROW: Final = 12
+"""Codes of a field up to which their sums are rows of one matrix product; with more, rows are gathered by code."""
+LARGEST: Final = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,40 +103,54 @@ def measure(
     n, d = matrix.shape
     held = np.ascontiguousarray(matrix, np.float32)
     figures = RowFigures.empty(n)
-    if digests:
-        _digest(held, present, figures.digest)
     wanted = codes or {}
-    widths = [k for _, k in wanted.values()]
-    sums = _Sums(d, 1 + sum(widths))
+    narrow = {name: held for name, held in wanted.items() if held[1] <= NARROW}
+    sums = _Sums(d, 2 + sum(k for _, k in narrow.values()))
+    edges = np.cumsum([2, *(k for _, k in narrow.values())]).tolist()
+    unit = {f: sums.weighted[a:b] for f, a, b in zip(narrow, edges, edges[1:], strict=False)}
+    moments = Moments.empty(d)
     if d and n:
         step = max(1, CELLS // d)
-        scratch = np.empty((min(step, n), d))
+        places = np.zeros((len(narrow), n), np.int64)
+        for into, (at, _), edge in zip(places, narrow.values(), edges, strict=False):
+            into[:] = at + edge
+        scratch = np.empty((min(step, n), d)), np.empty((min(step, n), d), np.float32)
         with np.errstate(all="ignore"):
             for start in range(0, n, step):
                 part = slice(start, min(n, start + step))
-                inside = [(c[part], k) for c, k in wanted.values()]
-                _piece(held[part], present[part], figures, part, inside, sums, scratch)
-    edges = np.cumsum([1, *widths]).tolist()
-    unit = {f: sums.weighted[a : a + k] for f, a, k in zip(wanted, edges, widths, strict=False)}
-    return Block(figures, sums.moments(), sums.weighted[0], unit)
+                _piece(held[part], present[part], figures, part, places[:, part], sums, scratch)
+            _flag(held, present, figures)
+            moments = sums.moments(held, figures.good)
+    if digests:
+        _digest(held, present, figures.digest)
+    for name, (at, k) in wanted.items():
+        if name not in narrow:
+            unit[name] = _gathered(held, figures, at, k)
+    return Block(figures, moments, sums.weighted[1], unit)
 
 
 class _Sums:
-    """Sums over the pieces of a block; squares are taken about the first piece's mean, against cancellation."""
+    """Sums over the pieces of a block. Rows of `weighted`: plain sums, those at length 1, and these per code."""
 
-    def __init__(self, d: int, columns: int) -> None:
+    def __init__(self, d: int, rows: int) -> None:
         self.n = 0
-        self.shift = np.zeros(d)
-        self.total, self.squares, self.zeros = np.zeros(d), np.zeros(d), np.zeros(d)
+        self.squares, self.zeros = np.zeros(d), np.zeros(d)
         self.minimum, self.maximum = np.full(d, np.inf, np.float32), np.full(d, -np.inf, np.float32)
-        self.weighted = np.zeros((columns, d))
+        self.weighted = np.zeros((rows, d))
 
-    def moments(self) -> Moments:
+    def moments(self, held: Matrix, good: Mask) -> Moments:
         if not self.n:
-            return Moments.empty(len(self.total))
-        mean = self.total / self.n
-        apart = mean - self.shift
-        m2 = np.maximum(self.squares - self.n * apart * apart, 0.0)
+            return Moments.empty(len(self.squares))
+        mean = self.weighted[0] / self.n
+        m2 = self.squares - self.n * mean * mean
+        lost = np.flatnonzero(m2 < CANCELLED * self.squares)
+        if len(lost):
+            some = held[:, lost] if good.all() else held[good][:, lost]
+            first = some[0].astype(np.float64)
+            apart = some - first
+            mean[lost] = first + apart.mean(axis=0)
+            apart -= apart.mean(axis=0)
+            m2[lost] = np.einsum("ij,ij->j", apart, apart)
         return Moments(
             self.n, mean, m2, self.minimum.astype(np.float64), self.maximum.astype(np.float64), self.zeros
         )
@@ -141,92 +161,74 @@ def _piece(
     present: Mask,
     figures: RowFigures,
     part: slice,
-    codes: Sequence[tuple[I64, int]],
+    places: I64,
     sums: _Sums,
-    scratch: F64,
+    scratch: tuple[F64, Matrix],
 ) -> None:
-    wide = scratch[: len(rows)]
+    wide, size = scratch[0][: len(rows)], scratch[1][: len(rows)]
     np.copyto(wide, rows)
     length: F64 = np.sqrt(np.einsum("ij,ij->i", wide, wide))
-    flags = _flags(length, present)
-    figures.flags[part] = flags
-    figures.length[part] = np.where(flags & (MISSING | NON_FINITE), np.nan, length)
-    _edges(rows, flags, figures, part)
-    good = flags == 0
-    if good.all():
-        _add(rows, wide, length, codes, sums)
-    elif good.any():
-        _add(rows[good], wide[good], length[good], [(c[good], k) for c, k in codes], sums)
+    figures.length[part] = length
+    np.abs(rows, out=size)
+    np.maximum.reduce(size, axis=1, out=figures.peak[part])
+    good = present & (length > 0) & (length <= LARGEST)
+    if not good.all():
+        if not good.any():
+            return
+        rows, wide, length, places, size = rows[good], wide[good], length[good], places[:, good], size[good]
+    n = len(rows)
+    weights = np.zeros((len(sums.weighted), n))
+    weights[0] = 1.0
+    np.divide(1.0, length, out=weights[1])
+    for at in places:
+        weights[at, np.arange(n)] = weights[1]
+    sums.weighted += weights @ wide
+    sums.squares += np.einsum("ij,ij->j", wide, wide)
+    sums.n += n
+    np.minimum(sums.minimum, np.minimum.reduce(rows, axis=0), out=sums.minimum)
+    np.maximum(sums.maximum, np.maximum.reduce(rows, axis=0), out=sums.maximum)
+    if not np.minimum.reduce(size, axis=0).all():
+        sums.zeros += np.count_nonzero(rows == 0, axis=0)
 
 
-def _flags(length: F64, present: Mask) -> U16:
-    """A float64 sum of float32 squares is finite exactly where the values are, and 0 where all are."""
-    flags = np.zeros(len(length), np.uint16)
-    unfit = ~np.isfinite(length.astype(np.float32))
-    if unfit.any():
-        flags[unfit] = NON_FINITE
-        flags[unfit & np.isfinite(length)] |= OVERFLOW
+def _gathered(held: Matrix, figures: RowFigures, at: I64, k: int) -> F64:
+    """(k, d): the sum of the good rows at length 1 per code."""
+    d = held.shape[1]
+    out = np.zeros((k, d))
+    good = np.flatnonzero(figures.good)
+    order = good[np.argsort(at[good], kind="stable")]
+    step = max(1, CELLS // max(d, 1))
+    for code, rows in enumerate(np.split(order, np.cumsum(np.bincount(at[good], minlength=k))[:-1])):
+        for start in range(0, len(rows), step):
+            some = rows[start : start + step]
+            out[code] += (1.0 / figures.length[some]) @ held[some].astype(np.float64)
+    return out
+
+
+def _flag(rows: Matrix, present: Mask, figures: RowFigures) -> None:
+    """Flags and trailing zeros from the lengths.
+
+    A float64 sum of float32 squares is finite exactly where the values are, and 0 where all are.
+    """
+    length, flags = figures.length, figures.flags
+    flags[:] = 0
+    unfit = ~(length <= LARGEST)
+    flags[unfit] = NON_FINITE
+    flags[unfit & np.isfinite(length)] |= OVERFLOW
     flags[length == 0] = ZERO
     flags[~present] = MISSING
-    return flags
-
-
-def _edges(rows: Matrix, flags: U16, figures: RowFigures, part: slice) -> None:
-    """Peaks and trailing zeros of the rows that are there."""
-    size = np.abs(rows)
-    peak = np.maximum.reduce(size, axis=1)
-    unfit = np.flatnonzero(flags & NON_FINITE)
-    if len(unfit):
-        peak[unfit] = np.where(np.isfinite(rows[unfit]), size[unfit], np.float32(0)).max(axis=1)
-    gone = (flags & MISSING) != 0
-    peak[gone] = 0
-    figures.peak[part] = peak
-    ended = np.flatnonzero((rows[:, -1] == 0) & ~gone)
+    figures.peak[~present] = 0
+    wild = np.flatnonzero(unfit & present)
+    if len(wild):
+        some = rows[wild]
+        figures.peak[wild] = np.where(np.isfinite(some), np.abs(some), np.float32(0)).max(axis=1)
+    length[(flags & (MISSING | NON_FINITE)) != 0] = np.nan
+    ended = np.flatnonzero((rows[:, -1] == 0) & present)
     if len(ended):
         filled = rows[ended, ::-1] != 0
         tail = np.argmax(filled, axis=1)
         tail[~filled.any(axis=1)] = rows.shape[1]
-        figures.tail[part.start + ended] = np.minimum(tail, WIDEST)
-
-
-def _add(rows: Matrix, wide: F64, length: F64, codes: Sequence[tuple[I64, int]], sums: _Sums) -> None:
-    """Rows with a direction; `wide` is used up."""
-    weights, places = _weights(1.0 / length, codes)
-    added = weights @ wide
-    sums.weighted[places] += added[1:]
-    sums.total += added[0]
-    if not sums.n:
-        sums.shift = added[0] / len(rows)
-    sums.n += len(rows)
-    np.minimum(sums.minimum, np.minimum.reduce(rows, axis=0), out=sums.minimum)
-    np.maximum(sums.maximum, np.maximum.reduce(rows, axis=0), out=sums.maximum)
-    zero = rows == 0
-    if zero.any():
-        sums.zeros += np.count_nonzero(zero, axis=0)
-    np.subtract(wide, sums.shift, out=wide)
-    sums.squares += np.einsum("ij,ij->j", wide, wide)
-
-
-def _weights(inverse: F64, codes: Sequence[tuple[I64, int]]) -> tuple[F64, I64]:
-    """One row of ones, one of reciprocal lengths, and one per code that occurs here, for one matrix product."""
-    n = len(inverse)
-    places: list[int] = [0]
-    parts: list[I64] = []
-    base = 1
-    for held, k in codes:
-        occurring = np.flatnonzero(np.bincount(held, minlength=k))
-        to = np.empty(k, np.int64)
-        to[occurring] = np.arange(len(places), len(places) + len(occurring))
-        parts.append(to[held])
-        places.extend((base + occurring).tolist())
-        base += k
-    weights = np.zeros((1 + len(places), n))
-    weights[0] = 1.0
-    weights[1] = inverse
-    every = np.arange(n)
-    for at in parts:
-        weights[1 + at, every] = inverse
-    return weights, np.array(places, np.int64)
+        figures.tail[ended] = np.minimum(tail, WIDEST)
 
 
 def _digest(rows: Matrix, present: Mask, into: U64) -> None:

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from connectors.model import Mask, Matrix
-from console.health.groups import GroupField, norms_json
+from console.health.groups import GroupField, labelled, norms_json
 from console.health.groups import GroupStats as GroupStats
 from console.health.groups import NormStats as NormStats
 from console.health.kernel import Moments, RowFigures, measure
 from console.health.sketches import Norms
 from console.health.table import F64, MISSING, NON_FINITE, U16, ZERO, Codes, RowTable
 from console.health.values import OTHER as OTHER
-from console.health.values import text_of
 from console.search.fields import VERSION
 
 
@@ -143,6 +142,7 @@ class Profile:
         nothing: Mapping[Any, GroupStats] = {}
         groups = self.groups
         tags = groups.get(self.version, nothing)
+        tagged = {value: stats for value, stats in tags.items() if value is not None}
         return {
             "dimension": self.dimension,
             "norms": norms_json(self.norms),
@@ -150,10 +150,10 @@ class Profile:
             "non_finite": self.non_finite,
             "missing": self.missing,
             "duplicates": self.duplicates,
-            "versions": {label(value): stats.rows for value, stats in tags.items() if value is not None},
+            "versions": {name: stats.rows for name, stats in labelled(tagged).items()},
             "untagged": tags[None].rows if None in tags else 0 if tags else self.rows,
             "groups": {
-                name: {label(value): stats.to_json() for value, stats in held.items()}
+                name: {value: stats.to_json() for value, stats in labelled(held).items()}
                 for name, held in groups.items()
             },
         }
@@ -163,13 +163,6 @@ def duplicates(table: RowTable) -> int:
     """Rows whose vector an earlier row of the table has, bit for bit."""
     digests = np.sort(table.digest[table.present])
     return int((digests[1:] == digests[:-1]).sum())
-
-
-def label(value: Any) -> str:
-    """A group's value as a JSON key."""
-    if value is OTHER:
-        return OTHER.value
-    return "(none)" if value is None else text_of(value)
 
 
 def _count(flags: U16, bit: int) -> int:
