@@ -21,7 +21,7 @@ if str(_HOUSE) not in sys.path:
 import streamlit as st  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 from starlette.requests import Request  # noqa: E402
-from starlette.responses import JSONResponse  # noqa: E402
+from starlette.responses import JSONResponse, Response  # noqa: E402
 from starlette.routing import Route  # noqa: E402
 from streamlit import file_util  # noqa: E402
 
@@ -48,6 +48,13 @@ async def healthz(_request: Request) -> JSONResponse:
     return JSONResponse({"status": "ok"})
 
 
+def metrics(_request: Request) -> Response:
+    """What the last checks found; runs in a thread, since the store may be another machine."""
+    from console.ui.metrics import CONTENT_TYPE, exposition
+
+    return Response(exposition(), media_type=CONTENT_TYPE, headers={"cache-control": "no-store"})
+
+
 def _doorman() -> Doorman:
     return Doorman(serving.bound_host(), serving.known_names())
 
@@ -55,7 +62,7 @@ def _doorman() -> Doorman:
 app = st.App(
     _HOUSE / "console" / "app.py",
     lifespan=lifespan,
-    routes=[Route("/healthz", healthz)],
+    routes=[Route("/healthz", healthz), Route("/metrics", metrics, methods=["GET"])],
     middleware=[
         Middleware(Door, doorman=_doorman, csp=policy(Path(file_util.get_static_dir()) / "index.html"))
     ],

@@ -32,6 +32,11 @@ DEMO = {
     "connections": "connections",
 }
 STAGE = {
+    "health-empty": "health?a=alive/empty%23clip",
+    "health-running": "health?a=alive/huge%23clip",
+    "health-healthy": "health?a=alive/scenes-old%23clip",
+    "health-broken": "health?a=alive/scenes%23clip",
+    "health-hostile": "health?a=alive/hostile%23clip",
     "overview-failing": "",
     "query-hostile": "query?a=alive/hostile&vector=AACAPwAAAAAAAAAAAAAAAA",
     "query-nothing": "query?a=alive/empty&vector=AACAPwAAAAAAAAAAAAAAAA",

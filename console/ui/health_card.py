@@ -49,7 +49,7 @@ def _head(finding: Mapping[str, Any]) -> None:
         st.space("stretch")
         if (text := how_much(finding)) is not None:
             st.text(text, width="content")
-        st.code(health_words.code(finding), language=None, width="content")
+        st.caption(health_words.code(finding), width="content")
 
 
 def how_much(finding: Mapping[str, Any]) -> str | None:
@@ -90,15 +90,7 @@ def _selection(finding: Mapping[str, Any]) -> None:
     text = selector(finding)
     ids = list(finding.get("sample_ids") or ())
     if text is not None:
-        group: Mapping[str, Any] = finding["group"]
-        note(
-            [
-                f"This filter selects {words.count(group.get('rows'))} rows of those read: "
-                f"{health_words.percent(float(group.get('precision') or 0))} of them are affected, and they are "
-                f"{health_words.percent(float(group.get('recall') or 0))} of the affected ones."
-            ],
-            key=f"health.filter.{finding.get('id')}",
-        )
+        note([_meant(finding["group"])], key=f"health.filter.{finding.get('id')}")
         st.code(words.printable(text), language=None, wrap_lines=True)
     elif ids:
         more = (
@@ -108,6 +100,18 @@ def _selection(finding: Mapping[str, Any]) -> None:
         )
         note([f"No one field names them. Rows{more}:"], key=f"health.ids.{finding.get('id')}")
         st.code(", ".join(str(i) for i in ids[:IDS]), language=None, wrap_lines=True)
+
+
+def _meant(group: Mapping[str, Any]) -> str:
+    """What the filter selects, and how well that is the finding's rows."""
+    rows = words.count(group.get("rows"))
+    precision, recall = float(group.get("precision") or 0), float(group.get("recall") or 0)
+    if precision == recall == 1:
+        return f"This filter selects exactly the affected rows, {rows} of those read."
+    return (
+        f"This filter selects {rows} of the rows read: {health_words.percent(precision)} of them are affected, "
+        f"and they are {health_words.percent(recall)} of the affected ones."
+    )
 
 
 def _buttons(address: Address, report: Mapping[str, Any], finding: Mapping[str, Any], key: str) -> None:

@@ -34,25 +34,47 @@ def draw(address: Address, report: Mapping[str, Any]) -> None:
     _figures(report)
     palette = health_pictures.Palette()
     others = [f for f in open_ones if f not in roots and not f.get("because_of_ids")]
-    left, right = st.columns(COLUMNS, gap="medium")
-    with left:
-        for place, finding in enumerate(roots):
-            follows = [f for f in findings if finding.get("id") in (f.get("because_of_ids") or ())]
-            health_card.draw(address, report, finding, follows, place)
-        _noticed(address, report, others, len(roots))
-        _accepted([f for f in findings if f.get("accepted") is not None])
-        _unmeasured(report)
-    with right:
-        group = roots[0].get("group") if roots else None
-        with panels.guarded("The picture of the lengths"):
-            health_pictures.norms(drawn(report, "norms"), palette, (group or {}).get("field"))
-        with panels.guarded("The picture of the versions"):
-            health_pictures.versions(drawn(report, "versions"), palette)
+    if roots:
+        left, right = st.columns(COLUMNS, gap="medium")
+        with left:
+            for place, finding in enumerate(roots):
+                follows = [f for f in findings if finding.get("id") in (f.get("because_of_ids") or ())]
+                health_card.draw(address, report, finding, follows, place)
+            _below(address, report, others, len(roots))
+        with right:
+            _lengths(report, palette, (roots[0].get("group") or {}).get("field"))
+            _versions(report, palette)
+    else:
+        left, right = st.columns(2, gap="medium")
+        with left:
+            _lengths(report, palette, None)
+        with right:
+            _versions(report, palette)
+        _below(address, report, others, 0)
     with panels.guarded("The picture of the figures"):
         health_pictures.figures(drawn(report, "figures"), palette)
     with panels.guarded("The picture of the dimensions"):
         health_pictures.dimensions(drawn(report, "dimensions"), palette)
     _index(report)
+
+
+def _lengths(report: Mapping[str, Any], palette: health_pictures.Palette, field: str | None) -> None:
+    with panels.guarded("The picture of the lengths"):
+        health_pictures.norms(drawn(report, "norms"), palette, field)
+
+
+def _versions(report: Mapping[str, Any], palette: health_pictures.Palette) -> None:
+    with panels.guarded("The picture of the versions"):
+        health_pictures.versions(drawn(report, "versions"), palette)
+
+
+def _below(
+    address: Address, report: Mapping[str, Any], others: Sequence[Mapping[str, Any]], first: int
+) -> None:
+    """What does not lead: notes, accepted findings, and what could not be measured."""
+    _noticed(address, report, others, first)
+    _accepted([f for f in report.get("findings") or () if f.get("accepted") is not None])
+    _unmeasured(report)
 
 
 def _earlier(report: Mapping[str, Any]) -> None:
@@ -81,7 +103,7 @@ def _verdict(
     elif report.get("verdict") == "not_known":
         title = "It could not be told"
     else:
-        title = "Nothing is wrong that was looked for"
+        title = "No fault found"
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="health_verdict"):
         st.badge(word, icon=icon, color=colour)
         st.header(title, width="content", anchor=False)

@@ -79,14 +79,12 @@ def within(low: float, high: float) -> str:
 
 
 def counted(rows: int | None, scanned: int, exact: bool) -> tuple[str, str]:
-    """A count and what stands beside it: "0" and "at most 0.074%", "612" and "12.2% (11.3% to 13.2%)"."""
+    """A count and what stands beside it: "0" and "at most 0.074%", "612" and "11.3% to 13.2%"."""
     if rows is None or scanned <= 0:
         return "not measured", "no row was read"
-    share = rows / scanned
     if exact:
-        return f"{rows:,}", percent(share) if rows else "of all rows"
-    low, high = clopper_pearson(min(rows, scanned), scanned)
-    return f"{rows:,}", within(low, high) if not rows else f"{percent(share)} ({within(low, high)})"
+        return f"{rows:,}", percent(rows / scanned) if rows else "of all rows"
+    return f"{rows:,}", within(*clopper_pearson(min(rows, scanned), scanned))
 
 
 def basis(report: Mapping[str, Any]) -> str:

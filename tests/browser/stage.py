@@ -12,13 +12,18 @@ import random
 import sys
 import threading
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from connectors.errors import PlumblineError
 from connectors.model import PayloadField, VectorField
 from connectors.spec import ConnectionSpec
+from console.jobs import files
+from console.jobs.model import Run
+from console.workspace import Workspace
 from tests.console_server import listen_in
+from tests.ui import reports as made
 from tests.ui.pretend import Held, Pretend
 
 EVIL = "http://evil.example"
@@ -99,18 +104,60 @@ def connections() -> dict[str, Pretend]:
     return {"alive": alive, "dead": dead, "stuck": stuck}
 
 
+def reports(workspace: Workspace) -> None:
+    """What earlier checks found: broken, healthy with a history, hostile; and one that goes on for ever."""
+    from console.store import Store
+
+    store = Store.open(workspace)
+    ids = [2 * i for i in range(12)]
+    broken = made.report("alive/scenes#clip", 1)
+    first = {**broken.data["findings"][0], "sample_ids": ids}
+    store.save(made.report("alive/scenes#clip", 1, findings=[first, *broken.data["findings"][1:]]))
+    for day in range(6):
+        ago = timedelta(days=6 - day)
+        store.save(made.healthy("alive/scenes-old#clip", 2 + day, ago=ago, rows=17_000 + 200 * day))
+    hostile = made.finding(
+        "non-finite", summary=f"3 of 8 rows hold NaN, all from ![x]({EVIL}/r.png) <script>alert(1)</script>.",
+        group={"field": f"![x]({EVIL}/s.png)", "value": f"<b>{EVIL}", "rows": 3, "precision": 1.0, "recall": 1.0},
+        fault="not finite", sample_ids=list(range(len(HOSTILE))), evidence={f"<img src={EVIL}/t.png>": EVIL},
+        remedy={"action": "quarantine", "text": f"[Quarantine]({EVIL}) them, wait, measure recall again."},
+    )  # fmt: skip
+    store.save(
+        made.report(
+            "alive/hostile#clip", 9, findings=[hostile], root_ids=["non-finite"], root_causes=["non-finite"],
+            headline=hostile["summary"], charts=made.charts((f"![x]({EVIL}/u.png)", "<script>alert(1)</script>")),
+        )
+    )  # fmt: skip
+
+
+def endless(home: Path) -> int:
+    """A check of `alive/huge` that lives as long as this process does."""
+    place = files.folder(home) / "20261121T000000-00000000"
+    place.mkdir(parents=True, exist_ok=True)
+    lock = files.hold(place)
+    now = files.now()
+    files.write(
+        place,
+        Run(place.name, "alive/huge#clip", {"sample": None}, "running", now - 12, "Reading rows", 412_000,
+            1_000_000, 45_300.0, 13.0, now + 3600),
+    )  # fmt: skip
+    return lock
+
+
 if __name__ == "__main__":
     listen_in(Path(sys.argv[1]))
     import os
 
-    made = connections()
-    for name, pretended in made.items():
-        os.environ[f"PLUMBLINE_CONNECTIONS__{name.upper()}__KIND"] = pretended.spec.kind
-        os.environ[f"PLUMBLINE_CONNECTIONS__{name.upper()}__URL"] = str(pretended.spec.url)
+    pretended = connections()
+    for name, one in pretended.items():
+        os.environ[f"PLUMBLINE_CONNECTIONS__{name.upper()}__KIND"] = one.spec.kind
+        os.environ[f"PLUMBLINE_CONNECTIONS__{name.upper()}__URL"] = str(one.spec.url)
     from console import settings
     from console.asgi import serve
     from console.ui import session
-    from console.workspace import Workspace
 
-    session.adopt(Workspace(settings.load(), connect=lambda spec: made[spec.name]))  # type: ignore[arg-type,return-value]
+    opened = Workspace(settings.load(), connect=lambda spec: pretended[spec.name])  # type: ignore[arg-type,return-value]
+    reports(opened)
+    held = endless(opened.home)
+    session.adopt(opened)
     serve(sys.argv[2], int(sys.argv[3]))
