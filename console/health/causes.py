@@ -26,13 +26,18 @@ WITHIN: Final[Mapping[str, int]] = {
     "encoder-mismatch": 1,
     "metric-mismatch": 1,
     "same-source-different-vector": 2,
-    "text-vector-disagreement": 2,
+    "text-vector-disagreement": 3,
+    "low-ann-recall": 1,
 }
 """Order inside a stage, 0 where not named: rows of another encoder or on the wrong place are found again by
 re-encoding, and by what their neighbours and twins say; a metric suits lengths that are right."""
 
 SOURCES: Final = frozenset({"empty-source", "cut-source"})
 """What was embedded comes before every vector: nothing in a vector explains it."""
+
+COLLAPSE: Final = "collapsed-neighbors"
+FLOOD: Final = "filter-masking"
+_IDENTITY: Final = registry.STAGES.index("identity")
 
 NO_CAUSE: Final = frozenset({"untagged-rows"})
 """A tag that is not there changes no vector: whoever left it out may have done more, and that is another finding."""
@@ -81,7 +86,25 @@ class _Explaining:
         for finding in self.firing:
             if finding.id not in self.direct and self.kind(finding) in ("aggregate", "drift"):
                 self.peel(finding, rows)
+        self.flood()
         return [self.explained(f) for f in self.firing]
+
+    def flood(self) -> None:
+        """One value that floods results is seen twice where the collapse goes away without its rows."""
+        collapses = [f for f in self.firing if f.code == COLLAPSE and f.id not in self.direct]
+        floods = [f for f in self.firing if f.code == FLOOD and f.id not in self.direct]
+        for collapse in collapses:
+            for flood in floods:
+                if flood.group is None:
+                    continue
+                rows = self.groups.rows(flood.group)
+                found = self.peeling(collapse).causes([Suspect(flood.id, rows)])
+                if found is not None:
+                    self.direct[flood.id] = (collapse.id,)
+                    self.proof[flood.id] = {**found.to_json(), "causes": [collapse.id], "left_out": flood.id}
+
+    def peeling(self, finding: Finding) -> Peeling:
+        return Peeling(finding, self.checks[finding.code], self.evidence, self.rules, self.rng)
 
     def place(self, finding: Finding) -> tuple[int, int]:
         check = self.checks.get(finding.code)
@@ -118,8 +141,15 @@ class _Explaining:
         return [o for o in others if self.place(o) < place and o.code not in NO_CAUSE]
 
     def row_causes(self, finding: Finding, rows: Sequence[Finding]) -> list[Finding]:
-        """Rows that an aggregate names are those at which it shows, not those that are at fault."""
-        return [c for c in self.earlier(finding, rows) if self.kind(c) == "rows"]
+        """Rows that an aggregate names are those at which it shows, not those that are at fault: pairs of one source
+        hold the wrong row and the right one. They tell of another finding of the same stage, and of nothing else.
+        """
+        stage = self.place(finding)[0]
+        return [
+            c
+            for c in self.earlier(finding, rows)
+            if self.kind(c) == "rows" or self.place(c)[0] == stage == _IDENTITY
+        ]
 
     def fold(self, finding: Finding, rows: Sequence[Finding]) -> None:
         """Row faults: under the one that holds nine tenths of the rows most tightly, else under several that do."""
@@ -183,9 +213,7 @@ class _Explaining:
             return
         suspects = [Suspect(f.id, self.removal(f)) for f in roots]
         if suspects and finding.effect is not None:
-            found: Peel | None = Peeling(
-                finding, self.checks[finding.code], self.evidence, self.rules, self.rng
-            ).causes(suspects)
+            found: Peel | None = self.peeling(finding).causes(suspects)
             if found is not None:
                 self.direct[finding.id] = found.causes
                 self.proof[finding.id] = found.to_json()

@@ -38,6 +38,11 @@ CONSTANTS: Final = (
         "part of the largest drop that the earlier of two sufficient causes must reach to be named instead",
     ),
     Threshold(
+        "apart_queries",
+        10,
+        "queries without a cause's rows below which their recall is no comparison: one miss would move it by .01",
+    ),
+    Threshold(
         "group_precision", 0.8, "share of a value's rows that are the finding's, for a group to name it"
     ),
     Threshold(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
@@ -23,7 +23,7 @@ def undone(cause: Finding, symptom: Finding, evidence: Evidence) -> dict[str, An
     if rule is None or symptom.effect is None:
         return None
     left, line = rule(cause, symptom, evidence), symptom.effect.threshold
-    if left is None or left > line:
+    if left is None or (left > line if symptom.effect.worse == "higher" else left < line):
         return None
     return {
         "causes": [cause.id],
@@ -61,13 +61,31 @@ def overlap(lists: Lists, rows: int) -> float:
     return float((counts * (counts - 1)).sum()) / (k * q * (q - 1))
 
 
+def _rescored(cause: Finding, _symptom: Finding, _evidence: Evidence) -> float | None:
+    """Recall with rescoring and oversampling, which no codebook spoils."""
+    held = cause.evidence.get("with_rescoring")
+    value = cast("Mapping[str, Any]", held).get("value") if isinstance(held, Mapping) else None
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _same_figure(cause: Finding, symptom: Finding, _evidence: Evidence) -> float | None:
+    """The drop is that of the figure which the cause is about: recall of rows as queries, without a filter."""
+    if cause.key:
+        return None
+    return 0.0 if symptom.effect is not None and symptom.effect.worse == "higher" else None
+
+
 UNDOING: Final[Mapping[tuple[str, str], Undo]] = {
     ("norm-drift", "collapsed-neighbors"): _at_one_length,
     ("metric-mismatch", "collapsed-neighbors"): _at_one_length,
     ("dominant-axis", "collapsed-neighbors"): _centred,
+    ("stale-quantization", "low-ann-recall"): _rescored,
+    ("low-ann-recall", "recall-drop"): _same_figure,
 }
 HOW: Final = {
     "norm-drift": "every vector brought to length 1",
     "metric-mismatch": "every vector brought to length 1",
+    "stale-quantization": "searched with rescoring and oversampling",
+    "low-ann-recall": "one figure, held to a line and to the baseline",
     "dominant-axis": "the mean direction taken off every vector",
 }
