@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 25
 FETCHED_AT_ONCE: Final = 500
+SEEN: Final = 1_000
+"""Rows of the sample that are looked at for one query; a query that misses more lies far off by any count."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,7 +202,7 @@ class Judge:
         hits, right = np.full((q, K), -1, np.int64), np.zeros((q, K), np.bool_)
         itself, missed, reached = np.ones(q, np.bool_), np.zeros(q, np.int64), np.zeros(q, np.int64)
         wanted = (nearest >= 0).sum(axis=1) if source == "client" else (nearest >= -1).sum(axis=1)
-        sample = _Sample(self, among) if source == "sample" else None
+        sample = _Sample(self, among, queries) if source == "sample" else None
         for i, query in enumerate(queries):
             held = self._scores(query, lists[i], places)
             hits[i, : len(held)] = [places.of(h.id) for h in lists[i]]
@@ -209,7 +211,7 @@ class Judge:
             if query.id is not None:
                 itself[i] = self._finds_itself(query, raw[i], places)
             if sample is not None:
-                missed[i], reached[i] = sample.misses(query, lists[i], held)
+                missed[i], reached[i] = sample.misses(i, query, lists[i], held)
                 wanted[i] = min(K, max(0, e.scan.rows - 1))
         nearest = np.where(nearest < 0, -1, nearest)
         rows = np.array([x.row for x in queries], np.int64)
@@ -237,28 +239,23 @@ class Judge:
 class _Sample:
     """The good rows of the reservoir as a random sample of the collection."""
 
-    def __init__(self, judge: Judge, among: Mask | None) -> None:
-        self._judge = judge
+    def __init__(self, judge: Judge, among: Mask | None, queries: Sequence[Query]) -> None:
         e = judge.probing.evidence
         places = e.places if among is None else e.places[among[e.reservoir.rows[e.places]]]
         self._field = e.field
         self._rows = e.reservoir.rows[places]
-        self._matrix = e.reservoir.matrix[places]
-        self.weight = max(1.0, e.scan.rows / max(1, len(e.reservoir.rows)))
         self._ids = e.table.ids
+        self.weight = max(1.0, e.scan.rows / max(1, len(e.reservoir.rows)))
+        matrix = np.stack([q.vector for q in queries]).astype(np.float32)
+        k = max(1, min(SEEN, len(places)))
+        self._near, self._scores = top_k(matrix, e.reservoir.matrix[places], k, e.field.metric)
 
-    def misses(self, query: Query, hits: Sequence[Hit], held: F64) -> tuple[int, int]:
-        """Rows of the sample nearer than the last hit and not returned, and how many hits are among the k nearest."""
+    def misses(self, i: int, query: Query, hits: Sequence[Hit], held: F64) -> tuple[int, int]:
+        """Rows of the sample nearer than the last hit of query i and not returned; how many hits are among the k nearest."""
         good = held[np.isfinite(held)]
         if not len(good) or not len(self._rows):
             return 0, 0
-        found = top_k(
-            query.vector[None].astype(np.float32),
-            self._matrix,
-            min(1_000, len(self._rows)),
-            self._field.metric,
-        )
-        at, near = found[0][0], found[1][0].astype(np.float64)
+        at, near = self._near[i], self._scores[i].astype(np.float64)
         last = float(good.min())
         # Products in float32 differ from `scores` by a little more than the tolerance: count only what is clear.
         spare = 10 * slack(self._field, query.vector, last, float(np.linalg.norm(query.vector)))

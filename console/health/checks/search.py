@@ -95,7 +95,7 @@ def _judged(
     sampled = asked.truth == "sample"
     expected = asked.expected_misses(evidence.kept, rule["warning"]) if sampled else np.inf
     finding = _finding(key, said, asked, evidence, rules, itself, where)
-    if finding.severity is None and expected < rule["expected_misses"]:
+    if finding.severity is None and said.low < rule["warning"] and expected < rule["expected_misses"]:
         out.append(
             NotMeasured(
                 _NAMES[key],
