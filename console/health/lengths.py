@@ -22,6 +22,9 @@ _BESIDE: Final = 10
 """The stretch beside the atom on either side, in widths of the atom's half."""
 Z: Final = 1.959964
 TAIL_Z: Final = 4.0
+"""Standard errors: one side in 30,000 of a normal count."""
+EXPONENTIAL: Final = 1.402
+"""Mean of an exponential distribution, in units of 1.4826 times its median absolute deviation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,29 +73,35 @@ def body(log: F32) -> Body:
     return Body(len(log), middle, MAD_TO_SD * float(np.median(np.abs(log - np.float32(middle)))))
 
 
-def apart(log: F32, held: Body, line: float) -> Apart:
-    """Rows further than `line` from the middle, side by side held against the tail of the body.
+def apart(log: F32, held: Body, line: float, chance: float) -> Apart:
+    """Rows further than `line` from the middle that the tail of the body does not explain, side by side.
 
-    Densities with a log-concave logarithm of the length (lognormal; a power law, whose logarithm is exponential,
-    is the heaviest) hold at most a r / (1 - r) rows beyond the line, where a of them lie in its outer half and
-    a / r in its inner one. Only rows inside the line count for that, so that drifted ones cannot hide themselves.
+    Masses of equal stretches of a log-concave density (a normal one; the exponential, which the logarithm of a power
+    law is, is the heaviest) fall at least by the ratio of the last two: of b and c rows in the second and the last
+    third of the way to the line, c r / (1 - r) lie beyond it at most, r = c / b (from the first third where the
+    second is empty). A side with more (by `TAIL_Z`
+    standard errors) has drifted rows; drifted ones beyond the line enter neither b nor c. On a side without,
+    single rows stand out where an exponential of the same spread has fewer than `chance` of n that far.
     """
     away = log - np.float32(held.middle)
     rows, tail = np.zeros(len(log), np.bool_), np.zeros(len(log), np.bool_)
+    far = max(line, EXPONENTIAL * held.spread * math.log(max(len(log), 2) / chance))
     for side in (away, -away):
         beyond = side > line
         count = int(np.count_nonzero(beyond))
         if not count:
             continue
-        outer = int(np.count_nonzero((side > line / 2) & ~beyond))
-        inner = int(np.count_nonzero((side >= 0) & (side <= line / 2)))
-        ratio = outer / inner if inner else math.inf
-        expected = outer * ratio / (1 - ratio) if ratio < 1 else math.inf
-        error = math.sqrt(expected + 4 * expected**2 / max(outer, 1)) if math.isfinite(expected) else math.inf
+        last = np.count_nonzero((side > 2 * line / 3) & ~beyond) + 0.5
+        second = np.count_nonzero((side > line / 3) & (side <= 2 * line / 3)) + 0.5
+        first = np.count_nonzero((side >= 0) & (side <= line / 3)) + 0.5
+        ratio = float(last / second if second > 1 else second / first)
+        expected = last * ratio / (1 - ratio) if ratio < 1 else math.inf
+        error = math.sqrt(expected + expected**2 * (4 / last + 1 / second)) if ratio < 1 else math.inf
         if count > expected + TAIL_Z * error:
             rows |= beyond
         else:
-            tail |= beyond
+            rows |= side > far
+            tail |= beyond & (side <= far)
     return Apart(line, rows, tail)
 
 

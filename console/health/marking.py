@@ -107,11 +107,15 @@ def finding(
 
 
 def number(value: float) -> str:
-    """A length or a value in a sentence: `0.4`, `22.5`, `1,012`, `3e-05`."""
-    if value == 0 or 1e-3 <= abs(value) < 1e5:
-        text = f"{value:,.3f}"
-        return text if abs(value - 1) < 0.05 and value != 1 else text.rstrip("0").rstrip(".") or "0"
-    return f"{value:.2g}"
+    """A length or a value in a sentence: `0.40`, `1.000`, `22.5`, `1,012`, `3e-05`."""
+    size = abs(value)
+    if size == 0:
+        return "0"
+    if size < 1e-3 or size >= 1e7:
+        return f"{value:.2g}"
+    if abs(size - 1) < 0.05:
+        return f"{value:.3f}"
+    return f"{value:.2g}" if size < 0.1 else f"{value:,.{2 if size < 10 else 1 if size < 100 else 0}f}"
 
 
 def span(values: Any) -> str:

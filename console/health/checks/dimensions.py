@@ -61,9 +61,11 @@ def truncated_dimensions(evidence: Evidence, rules: Policy) -> Outcomes:
         found.append(_tails(evidence, padded, d))
     if evidence.field.storage == "uint8":
         return found
-    if m >= of["constant_rows"]:
-        found += _constant(evidence, vectors, padded, least, of)
-    if _coarse(vectors, of):
+    dead = _constant(evidence, vectors, padded, of) if m >= of["constant_rows"] else np.zeros(d, np.bool_)
+    coarse = _coarse(vectors[:SOME, ~dead], of)
+    if dead.any():
+        found.append(_constant_ones(evidence, vectors, dead, least, coarse=coarse))
+    if coarse:
         found.append(_few_values(evidence, vectors))
     return found
 
@@ -111,55 +113,51 @@ def _tails(evidence: Evidence, padded: Mask, d: int) -> Finding:
     return finding(evidence, marked, "truncated-dimensions", "warning", said, cure, facts=facts)
 
 
-def _constant(
-    evidence: Evidence, vectors: F32, padded: Mask, least: float, of: Mapping[str, float]
-) -> list[Finding]:
+def _constant(evidence: Evidence, vectors: F32, padded: Mask, of: Mapping[str, float]) -> Mask:
+    """(d,): dimensions with one value in all rows, a padded end of all rows left out."""
     d = vectors.shape[1]
     variance: F64 = np.var(vectors, axis=0, dtype=np.float64)
     live = variance > 0
     if not live.any():
-        return []
-    dead = variance < of["constant_variance"] * float(np.median(variance[live]))
+        return np.zeros(d, np.bool_)
+    dead: Mask = variance < of["constant_variance"] * float(np.median(variance[live]))
     rows = evidence.reservoir.rows[evidence.places]
     if padded[rows].all():
         dead[d - int(evidence.table.tail[rows].min()) :] = False
-    count = int(np.count_nonzero(dead))
-    if not count:
-        return []
-    values = vectors[0, dead]
+    return dead
+
+
+def _constant_ones(evidence: Evidence, vectors: F32, dead: Mask, least: float, *, coarse: bool) -> Finding:
+    """Information where they are few, and where zeros or one of few values are usual in the other dimensions too."""
+    values, count = vectors[0, dead], int(np.count_nonzero(dead))
     zeros = np.count_nonzero(vectors[:, ~dead] == 0, axis=0)
     sparse = bool((values == 0).all()) and float(zeros.max(initial=0)) > SPARSE * len(vectors)
-    first = np.flatnonzero(dead)
-    whole = int(np.count_nonzero(evidence.good))
-    return [
-        Finding(
-            "truncated-dimensions",
-            "warning" if count >= least and not sparse else "info",
-            f"{count:,} of {d:,} dimensions have one and the same value in {len(vectors):,} rows.",
-            _seen(evidence),
-            Remedy("investigate", "See whether the encoder, its precision or the export made them constant."),
-            rows=whole,
-            share=1.0,
-            evidence={
-                "dimension": d,
-                "constant": count,
-                "zeros": int(np.count_nonzero(values == 0)),
-                "dimensions": first[:20].tolist(),
-                "at_the_end": bool(dead[-count:].all()),
-            },
-            affected=evidence.good,
-            key="constant",
-        )
-    ]
+    return Finding(
+        "truncated-dimensions",
+        "warning" if count >= least and not sparse and not coarse else "info",
+        f"{count:,} of {len(dead):,} dimensions have one and the same value in {len(vectors):,} rows.",
+        _seen(evidence),
+        Remedy("investigate", "See whether the encoder, its precision or the export made them constant."),
+        rows=int(np.count_nonzero(evidence.good)),
+        share=1.0,
+        evidence={
+            "dimension": len(dead),
+            "constant": count,
+            "zeros": int(np.count_nonzero(values == 0)),
+            "dimensions": np.flatnonzero(dead)[:20].tolist(),
+            "at_the_end": bool(dead[-count:].all()),
+        },
+        affected=evidence.good,
+        key="constant",
+    )
 
 
 def _coarse(vectors: F32, of: Mapping[str, float]) -> bool:
     """Few distinct values: within most rows, or in all of them together."""
-    some = vectors[:SOME]
-    shares = [s for row in some if (s := distinct_share(row)) is not None]
+    shares = [s for row in vectors if (s := distinct_share(row)) is not None]
     if shares and float(np.median(shares)) <= of["distinct_share"]:
         return True
-    return some.size >= 10 * of["distinct_values"] and len(np.unique(some)) <= of["distinct_values"]
+    return vectors.size >= 10 * of["distinct_values"] and len(np.unique(vectors)) <= of["distinct_values"]
 
 
 def _few_values(evidence: Evidence, vectors: F32) -> Finding:

@@ -40,6 +40,12 @@ _DEDUPE: Final = "Keep one row of each, and find why others were given its vecto
         Threshold("class_share", 0.005, "of all rows; clean texts had 5.7% in classes of two and three"),
         Threshold("critical_share", 0.1, "of all rows in such classes: one hit in ten is somebody else's"),
         Threshold("near_cosine", 0.9999, "an angle of .8 degrees; hashing found none of 30% with 1e-6 noise"),
+        Threshold(
+            "near_beside",
+            0.25,
+            "rows within ten times the angle's square, as part of those within it: 2.2 where rows fill a curve, 9 a"
+            " surface; copies have none",
+        ),
         Threshold("near_dimensions", 8, "in fewer, rows lie that close by themselves"),
         Threshold("twice_share", 0.5, "of all rows lie beside one of equal vector and payload"),
         Threshold("lag_share", 0.8, "of the pairs whose ids differ by one and the same number, to name it"),
@@ -241,8 +247,7 @@ def _near(evidence: Evidence, covered: Mask, of: Mapping[str, float]) -> Finding
     exact = evidence.scan.exact and len(evidence.reservoir.rows) == len(evidence.table)
     inner, outer, source_same = near_counts(unit, evidence.table.source[rows], of["near_cosine"])
     sizes = inner + 1
-    # Where rows fill a surface, ten times the angle's square holds at least three times the rows: no copies.
-    hit = (inner >= of["class_rows"]) & (outer <= inner)
+    hit = (inner >= of["class_rows"]) & (outer <= of["near_beside"] * inner)
     hit &= _sure(sizes, m, exact=exact) >= of["class_share"]
     if not hit.any():
         return None

@@ -46,6 +46,11 @@ _ROWS = Threshold(
         Threshold(
             "deviations", 6, "of a normal distribution 2e-9 lie beyond: less than one row in 100 million"
         ),
+        Threshold(
+            "tail_chance",
+            1e-3,
+            "rows that the tail of a power law with the body's spread has beyond a single row",
+        ),
         Threshold("atom_width", 1e-3, "float32 and float16 keep a length of 1 within it"),
         Threshold("atom_share", 0.005, "share of rows at length 1 from which they are no accident"),
         Threshold("atom_density", 5, "times the density beside it; a smooth distribution has 1"),
@@ -185,7 +190,7 @@ def _look(evidence: Evidence, at: Mask, of: Mapping[str, float]) -> _Drift:
     log = np.log(norm)
     held = body(log)
     line = max(of["floor"], of["deviations"] * held.spread)
-    beyond = apart(log, held, line)
+    beyond = apart(log, held, line, of["tail_chance"])
     if held.spread <= of["narrow"]:
         return _Drift(at, norm, log, held, _narrow(norm, held, beyond, of))
     return _Drift(at, norm, log, held, _wide(evidence, at, norm, beyond, of))
