@@ -20,7 +20,7 @@ lint: ## style, types, and the arrows between the rooms
 	@.venv/bin/lint-imports
 
 bench: ## ratios, each measured in one run; ONLY=scan for a part
-	@deploy/environment.sh dev
+	@deploy/environment.sh bench
 	@tests/prepare.sh
 	@$(PYTHON) -m tests.bench $(ONLY)
 
@@ -34,6 +34,8 @@ lock: ## pin every dependency again
 	  --extra all pyproject.toml -o deploy/requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --extra all --group dev pyproject.toml -o deploy/requirements-dev.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  -c deploy/requirements-dev.txt --extra all --group dev --group bench pyproject.toml -o deploy/requirements-bench.txt
 
 clean:
 	rm -rf .venv dist build shots .pytest_cache .ruff_cache .import_linter_cache .hypothesis

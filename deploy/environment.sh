@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes or renews .venv: `deploy/environment.sh run` for the console, `… dev` for the tests too.
+# Makes or renews .venv: `deploy/environment.sh run` for the console, `… dev` for the tests too, `… bench` with what
+# only the measurements compare themselves with.
 # uv where it is there, pip where not. Does nothing where the environment already fits.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -8,13 +9,15 @@ wanted=${1:-run}
 case "$wanted" in
   run) lock=deploy/requirements.txt ;;
   dev) lock=deploy/requirements-dev.txt ;;
-  *) echo "usage: deploy/environment.sh run|dev" >&2; exit 2 ;;
+  bench) lock=deploy/requirements-bench.txt ;;
+  *) echo "usage: deploy/environment.sh run|dev|bench" >&2; exit 2 ;;
 esac
 
 stamp() { cat "$1" pyproject.toml deploy/environment.sh | sha256sum | cut -d' ' -f1; }
 fits() { [ -x .venv/bin/plumbline ] && [ -f ".venv/.$1" ] && [ "$(cat ".venv/.$1")" = "$(stamp "$2")" ]; }
 
-if fits dev deploy/requirements-dev.txt || fits "$wanted" "$lock"; then exit 0; fi
+if fits "$wanted" "$lock"; then exit 0; fi
+if [ "$wanted" = run ] && fits dev deploy/requirements-dev.txt; then exit 0; fi
 
 interpreter() {
   for p in python3 python3.13 python3.12 python3.11; do

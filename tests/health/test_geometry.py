@@ -121,10 +121,11 @@ def test_the_interval_of_the_mean_direction_covers_the_truth() -> None:
 def test_a_direction_that_hides_the_neighbours_is_critical() -> None:
     """Rows near the common direction are near each other, whatever they mean, until it is taken off."""
     rng = np.random.default_rng(3)
-    rows = themed(3)[0] - themed(3)[0].mean(axis=0)
+    rows = themed(3, noise=1.0)[0]
+    rows = rows - rows.mean(axis=0)
     axis = unit(rng.normal(size=(1, 64)))[0]
     rows -= np.outer(rows @ axis, axis)
-    matrix = unit(rows * rng.lognormal(0, 1.5, (N, 1)) * 0.02 + axis)
+    matrix = unit(rows * rng.lognormal(0, 0.8, (N, 1)) * 0.1 + axis)
     held = finding("dominant-axis", probed(evidence(matrix)))
     assert held.severity == "critical"
     assert held.evidence["neighbours_kept_after_centring"] < 0.5
