@@ -1,0 +1,155 @@
+"""Reports as JUnit XML: one test case per finding code, in the form that Jenkins, GitLab and GitHub actions read."""
+
+from __future__ import annotations
+
+import re
+import socket
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from console.health.render import reading
+from console.health.render.reading import SEVERITIES, Data
+
+_NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+LONGEST: Final = 8_000
+
+
+def to_junit(
+    reports: Sequence[Data],
+    fail_on: str = "critical",
+    errors: Sequence[tuple[str, Mapping[str, str]]] = (),
+) -> str:
+    """`errors`: (address, error as of an exit code 2) of what could not be examined.
+
+    A code fails where one of its findings that nobody accepted weighs `fail_on` or more; it is skipped where it
+    was not measured; findings below that are told in the suite's output.
+    """
+    root = ET.Element("testsuites", {"name": "plumbline"})
+    totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
+    seconds = 0.0
+    for number, data in enumerate(reports):
+        suite = _suite(root, number, reading.address(data), _stamp(str(data["at"])), _seconds(data))
+        _report(suite, data, SEVERITIES.index(fail_on), totals)
+        seconds += _seconds(data)
+    for number, (address, error) in enumerate(errors, len(reports)):
+        suite = _suite(root, number, _clean(address), _stamp(None), 0.0)
+        case = ET.SubElement(suite, "testcase", _case(address, "check"))
+        told = ET.SubElement(
+            case,
+            "error",
+            {"type": _clean(error.get("code", "")), "message": _clean(error.get("message", ""))},
+        )
+        told.text = _clean(" ".join(error.get(k, "") for k in ("message", "hint")).strip())
+        _close(suite, {"tests": 1, "failures": 0, "errors": 1, "skipped": 0}, totals, "")
+    for name, count in totals.items():
+        root.set(name, str(count))
+    root.set("time", f"{seconds:.3f}")
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode")
+
+
+def _suite(root: ET.Element, number: int, name: str, stamp: str, seconds: float) -> ET.Element:
+    return ET.SubElement(
+        root,
+        "testsuite",
+        {
+            "id": str(number),
+            "package": "plumbline",
+            "name": _clean(name),
+            "timestamp": stamp,
+            "hostname": _clean(socket.gethostname() or "localhost"),
+            "time": f"{seconds:.3f}",
+        },
+    )
+
+
+def _report(suite: ET.Element, data: Data, line: int, totals: dict[str, int]) -> None:
+    from console.health import registry
+
+    properties = ET.SubElement(suite, "properties")
+    for name in ("id", "verdict", "headline", "rows", "scanned", "exact", "baseline"):
+        if data.get(name) is not None:
+            ET.SubElement(properties, "property", {"name": name, "value": _clean(reading.value(data[name]))})
+    by: dict[str, list[Data]] = {}
+    for finding in data.get("findings") or ():
+        by.setdefault(str(finding["code"]), []).append(finding)
+    unmeasured: dict[str, list[str]] = {}
+    for one in data.get("not_measured") or ():
+        unmeasured.setdefault(str(one["check"]), []).append(str(one["why"]))
+    counts = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
+    said: list[str] = []
+    for code in dict.fromkeys((*registry.checks(), *by, *unmeasured)):
+        case = ET.SubElement(suite, "testcase", _case(str(data["address"]), code))
+        counts["tests"] += 1
+        open_ = [f for f in by.get(code, ()) if f.get("accepted") is None]
+        failing = [f for f in open_ if reading.rank(f) >= line]
+        if failing:
+            counts["failures"] += 1
+            worst = max(failing, key=reading.rank)
+            told = ET.SubElement(
+                case,
+                "failure",
+                {"type": _clean(str(worst["severity"])), "message": _clean(reading.summary(worst))},
+            )
+            told.text = _clean("\n\n".join(_told(f) for f in failing))
+        elif code in unmeasured and code not in by:
+            counts["skipped"] += 1
+            ET.SubElement(case, "skipped", {"message": _clean(" ".join(unmeasured[code]))})
+        said += [f"{f['severity']} {code}: {reading.summary(f)}" for f in open_ if f not in failing]
+        said += [
+            f"accepted {code}: {reading.summary(f)} ({reading.acceptance(f)})"
+            for f in by.get(code, ())
+            if f.get("accepted") is not None
+        ]
+    _close(suite, counts, totals, "\n".join(said))
+
+
+def _close(suite: ET.Element, counts: Mapping[str, int], totals: dict[str, int], said: str) -> None:
+    for name, count in counts.items():
+        suite.set(name, str(count))
+        totals[name] += count
+    if suite.find("properties") is None:
+        suite.insert(0, ET.Element("properties"))
+    ET.SubElement(suite, "system-out").text = _clean(said)
+    ET.SubElement(suite, "system-err").text = ""
+
+
+def _told(finding: Data) -> str:
+    lines = [reading.summary(finding)]
+    if share := reading.share(finding):
+        lines.append(share)
+    lines += [f"{name}: {shown}" for name, shown in reading.evidence(finding)]
+    ids, more = reading.ids(finding, 20)
+    if ids:
+        lines.append(f"rows: {', '.join(ids)}{f' and {more:,} more' if more else ''}")
+    action, advice = reading.remedy(finding)
+    if advice:
+        lines.append(f"{action}: {advice}")
+    if finding.get("because_of"):
+        lines.append(f"follows from {finding['because_of']}")
+    return "\n".join(lines)
+
+
+def _case(address: str, code: str) -> dict[str, str]:
+    return {"classname": _clean(address), "name": _clean(code), "time": "0.000"}
+
+
+def _clean(held: str) -> str:
+    """Without what no XML 1.0 document may hold."""
+    return _NOT_XML.sub("", held)[:LONGEST]
+
+
+def _seconds(data: Data) -> float:
+    held = data.get("seconds")
+    return float(held) if isinstance(held, (int, float)) else 0.0
+
+
+def _stamp(at: str | None) -> str:
+    """As the schemas want it: without a zone; in UTC."""
+    try:
+        time = datetime.fromisoformat(at) if at else datetime.now(UTC)
+    except ValueError:
+        time = datetime.now(UTC)
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
