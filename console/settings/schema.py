@@ -56,10 +56,10 @@ COLLECTION: Final[Keys] = {
     "modality_field": Key(values.text),
     "image_field": Key(values.text),
     "text_field": Key(values.text),
-    "time_field": Key(values.text, used=False),
-    "cohort_fields": Key(values.texts, used=False),
-    "expected_rows": Key(values.integer(0, 2**53), used=False),
-    "optional_vectors": Key(values.texts, used=False),
+    "time_field": Key(values.text),
+    "cohort_fields": Key(values.texts),
+    "expected_rows": Key(values.integer(0, 2**53)),
+    "optional_vectors": Key(values.texts),
 }
 IMAGES: Final[Keys] = {"roots": Key(values.paths, default=()), "hosts": Key(values.hosts, default=())}
 _LIMITS = ImageLimits()
@@ -71,11 +71,11 @@ LIMITS: Final[Keys] = {
     "seconds": Key(values.seconds, default=_LIMITS.seconds),
 }
 ACCEPTED: Final[Keys] = {
-    "address": Key(values.text, used=False, required=True),
-    "code": Key(values.text, used=False, required=True),
-    "reason": Key(values.text, used=False, required=True),
-    "group": Key(values.text, used=False),
-    "until": Key(values.day, used=False),
+    "address": Key(values.text, required=True),
+    "code": Key(values.text, required=True),
+    "reason": Key(values.text, required=True),
+    "group": Key(values.text),
+    "until": Key(values.day),
 }
 _RETENTION = Retention()
 RETENTION: Final[Keys] = {
@@ -94,7 +94,7 @@ SECTIONS: Final[Mapping[str, Keys]] = MappingProxyType(
         "collections.ADDRESS": COLLECTION,
         "images": IMAGES,
         "images.limits": LIMITS,
-        "policy.CODE": {"severity": Key(values.one_of(*SEVERITIES), used=False)},
+        "policy.CODE": {"severity": Key(values.one_of(*SEVERITIES))},
         "accepted": ACCEPTED,
         "gate": {},
         "store": STORE,

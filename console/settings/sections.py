@@ -171,7 +171,7 @@ def _policy(doc: Document | None, ledger: Ledger) -> dict[str, dict[str, Any]]:
         trail = ("policy", code)
         _finding(doc, trail, code)
         keys = {
-            name: severity if name == "severity" else schema.Key(_threshold, used=False)
+            name: severity if name == "severity" else schema.Key(_threshold)
             for name in table(doc, trail, held)
         }
         found[code] = section(doc, trail, held, keys, ledger)
@@ -199,7 +199,7 @@ def _accepted(doc: Document | None, ledger: Ledger) -> tuple[Accepted, ...]:
         trail = ("accepted", str(i))
         keys = schema.ACCEPTED
         if isinstance(held, dict) and isinstance(cast("dict[str, Any]", held).get("group"), dict):
-            keys = {**keys, "group": schema.Key(_group, used=False)}
+            keys = {**keys, "group": schema.Key(_group)}
         read = section(doc, trail, held, keys, ledger)
         _finding(doc, (*trail, "code"), read["code"])
         read["address"] = _address(doc, (*trail, "address"), read["address"])

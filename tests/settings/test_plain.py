@@ -145,7 +145,7 @@ def test_each_value_says_where_it_came_from_and_whether_it_has_an_effect(desk: D
     assert entries["images.limits.frames"].source == "default"
     assert entries["home"].source == "PLUMBLINE_HOME"
     unused = {k.split(".")[0] for k, e in entries.items() if not e.used}
-    assert unused == {"policy", "accepted", "gate", "jobs", "collections"}
+    assert unused == {"gate", "jobs"}
     assert all(e.used for k, e in entries.items() if k.split(".")[0] in ("encoders", "images", "home"))
 
 
