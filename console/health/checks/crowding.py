@@ -124,7 +124,8 @@ def _overlap(near: I64, n: int, seed: int) -> tuple[float, float, float]:
     common = (held @ held.T / k).astype(np.float64)
     np.fill_diagonal(common, 0.0)
     value = float(common.sum()) / (q * (q - 1))
-    drawn = np.random.default_rng(seed).multinomial(q, np.full(q, 1 / q), size=RESAMPLES).astype(np.float64)
+    picked = np.random.default_rng(seed).integers(0, q, (RESAMPLES, q)) + q * np.arange(RESAMPLES)[:, None]
+    drawn = np.bincount(picked.ravel(), minlength=q * RESAMPLES).reshape(RESAMPLES, q).astype(np.float64)
     pairs = q * q - np.square(drawn).sum(axis=1)
     means = np.einsum("bi,bi->b", drawn @ common, drawn) / pairs
     low, high = (float(x) for x in np.quantile(means, (0.025, 0.975)))
