@@ -1,0 +1,190 @@
+"""What the server says of its index, state by state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from connectors.model import Capability, IndexState, PayloadField, ServerInfo
+from console.health.checks.index import index_config, unindexed_vectors
+from console.health.checks.server import replica_divergence, tombstone_load
+from console.health.evidence import Evidence
+from console.health.options import FieldNames
+from console.health.policy import policy
+from console.health.probes.replicas import Replicas, copies, flickers, replicas
+from console.health.probes.state import Later
+from tests.faults.memory import Memory
+from tests.health.building import evidence
+from tests.health.served import examined, found, memory, probing, unmeasured
+
+RULES = policy()
+CLOUD = np.random.default_rng(0).normal(size=(100, 8)).astype(np.float32)
+
+
+def held(
+    state: IndexState | None = None,
+    *,
+    kind: str = "qdrant",
+    index: dict[str, Any] | None = None,
+    settings: dict[str, Any] | None = None,
+    rows: int = 100,
+    after: IndexState | None = None,
+    embedded: bool = False,
+    queue: bool = True,
+) -> Evidence:
+    made = evidence(CLOUD, [{"kind": "ab"[i % 2]} for i in range(100)], kind=kind, rows=rows)
+    state = state or IndexState("ready", rows=rows, indexed=rows)
+    field = replace(made.field, index=index or {"type": "hnsw", "m": 16})
+    capability = Capability(queue, "" if queue else "from Qdrant 1.17 on; this is 1.16.0")
+    return replace(
+        made,
+        field=field,
+        description=replace(made.description, settings=settings or {}, vectors=(field,)),
+        server=ServerInfo(kind, "1.18.3", "grpc", 1.0, embedded),  # type: ignore[arg-type]
+        index_state=state,
+        capabilities=replace(made.capabilities, update_queue=capability),
+        results={} if after is None else {Later: Later(after, 3.0)},
+    )
+
+
+def test_a_healthy_index_is_silent() -> None:
+    for kind in ("qdrant", "weaviate"):
+        made = held(kind=kind)
+        assert unindexed_vectors(made, RULES) == []
+        assert index_config(made, RULES) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "after", "key", "severity"),
+    [
+        ("qdrant", IndexState("failed", "no space"), None, "failed", "critical"),
+        ("weaviate", IndexState("stalled", "read-only"), None, "read-only", "warning"),
+        ("qdrant", IndexState("building", queue=50), IndexState("building", queue=50), "queue", "warning"),
+        ("weaviate", IndexState("building", queue=50), IndexState("building", queue=90), "queue", "warning"),
+        ("weaviate", IndexState("building", queue=50), IndexState("building", queue=20), "building", "info"),
+        ("qdrant", IndexState("building"), IndexState("building"), "building", "info"),
+    ],
+)
+def test_states(kind: str, first: IndexState, after: IndexState | None, key: str, severity: str) -> None:
+    said = found(unindexed_vectors(held(first, kind=kind, after=after), RULES))
+    assert (said.key, said.severity) == (key, severity)
+
+
+def test_a_drained_queue_is_silent_and_a_first_look_alone_is_no_verdict() -> None:
+    busy = IndexState("building", queue=50)
+    assert unindexed_vectors(held(busy, after=IndexState("ready", queue=0)), RULES) == []
+    assert found(unindexed_vectors(held(busy), RULES)).severity == "info"
+
+
+def test_small_segments_are_left_alone_on_purpose() -> None:
+    # 8 dimensions: 32 bytes a row; a threshold of 100 kB leaves 3,200 rows of each segment alone.
+    settings = {"optimizer": {"indexing_threshold": 100}}
+    for missing, fires in ((0, False), (6_000, False), (7_000, True)):
+        state = IndexState("ready", rows=10_000, indexed=10_000 - missing, details={"segments": 2})
+        outcomes = unindexed_vectors(held(state, settings=settings, rows=10_000), RULES)
+        assert [getattr(o, "key", None) for o in outcomes] == (["behind"] if fires else []), missing
+    off = {"optimizer": {"indexing_threshold": 0}}
+    state = IndexState("ready", rows=10_000, indexed=0, details={"segments": 2})
+    assert unindexed_vectors(held(state, settings=off), RULES) == [], "that is index-config's to say"
+
+
+def test_what_can_not_be_seen_is_said() -> None:
+    assert "unindexed-vectors" in unmeasured(
+        unindexed_vectors(held(IndexState("unknown", "node2 is down")), RULES)
+    )
+    assert "1.17" in unmeasured(unindexed_vectors(held(queue=False), RULES))["update queue"]
+    assert "embedded" in unmeasured(unindexed_vectors(held(embedded=True), RULES))["update queue"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "index", "settings", "rows", "keys"),
+    [
+        ("qdrant", {"m": 0}, {}, 100, ["m"]),
+        ("qdrant", {"m": 0, "payload_m": 16}, {}, 100, []),
+        ("qdrant", {"m": 16}, {"optimizer": {"indexing_threshold": 0}}, 100, ["indexing_threshold"]),
+        ("qdrant", {"m": 16}, {"optimizer": {"indexing_threshold": 20_000}}, 100, []),
+        ("qdrant", {"m": 16}, {"optimizer": "nonsense"}, 100, []),
+        ("weaviate", {"type": "hnsw", "skip": True}, {}, 100, ["skip"]),
+        ("weaviate", {"type": "flat"}, {}, 10_001, ["flat"]),
+        ("weaviate", {"type": "flat"}, {}, 10_000, []),
+        ("weaviate", {"type": "dynamic"}, {}, 1_000_000, []),
+    ],
+)
+def test_settings(
+    kind: str, index: dict[str, Any], settings: dict[str, Any], rows: int, keys: list[str]
+) -> None:
+    outcomes = index_config(held(kind=kind, index=index, settings=settings, rows=rows), RULES)
+    assert [o.key for o in outcomes] == keys  # type: ignore[union-attr]
+    assert all(o.severity == "warning" for o in outcomes)  # type: ignore[union-attr]
+
+
+def test_grey_and_fields_without_an_index() -> None:
+    assert found(index_config(held(IndexState("stalled", "grey")), RULES)).key == "grey"
+    made = held()
+    made = replace(made, names=FieldNames(version="kind", groups=("kind",), cohorts=("nowhere",)))
+    said = found(index_config(made, RULES))
+    assert (said.key, said.severity) == ("field=kind", "info")
+    indexed = replace(made.description, payload=(PayloadField("kind", "keyword", True),))
+    assert index_config(replace(made, description=indexed), RULES) == []
+
+
+def test_deleted_rows_where_the_server_tells() -> None:
+    for deleted, fires in ((0, False), (200, False), (400, True)):
+        state = IndexState("ready", details={"deleted_rows": deleted})
+        outcomes = tombstone_load(held(state, rows=1_000), RULES)
+        assert len(outcomes) == fires
+    assert tombstone_load(held(IndexState("ready", details={"deleted_rows": 90}), rows=100), RULES) == []
+    for kind, word in (("qdrant", "telemetry"), ("weaviate", "metrics")):
+        assert word in unmeasured(tombstone_load(held(kind=kind), RULES))["tombstone-load"]
+
+
+class Copies(Memory):
+    """Two copies that answer in turn; the second lacks rows."""
+
+    lacking = 0
+    grows = False
+    turn = 0
+
+    def count(self, *args: Any, **more: Any) -> Any:
+        self.turn += 1
+        whole = super().count(*args, **more)
+        gone = self.turn if self.grows else -self.lacking * (self.turn % 2)
+        return replace(whole, rows=whole.rows + gone)
+
+    def fetch(self, t: Any, ids: Any, fields: Any, payload: Any = (), *, timeout: Any = None) -> Any:
+        drop = set(range(self.lacking)) if self.turn % 2 else set()
+        return super().fetch(t, [i for i in ids if i not in drop], fields, payload)
+
+
+def asked(factor: int, lacking: int = 0, grows: bool = False) -> Evidence:
+    made = memory(CLOUD, settings={"replication_factor": factor})
+    reader = Copies(made.spec, made.held)
+    held = examined(made)
+    reader.lacking, reader.grows = lacking, grows
+    return replace(held, results={Replicas: replicas(probing(reader, held))})
+
+
+def test_copies_that_disagree() -> None:
+    said = found(replica_divergence(asked(2, lacking=40), RULES))
+    assert said.severity == "warning"
+    assert said.evidence["counts"] == [60, 100] * 5
+    assert set(said.sample_ids) <= set(range(40))
+    assert said.sample_ids
+    assert "one copy" in unmeasured(replica_divergence(asked(1), RULES))["replica-divergence"]
+    assert "agreed" in unmeasured(replica_divergence(asked(2), RULES))["replica-divergence"]
+    # Rows that arrive meanwhile are no disagreement.
+    assert "agreed" in unmeasured(replica_divergence(asked(2, grows=True), RULES))["replica-divergence"]
+
+
+def test_copies_by_either_database_and_what_flickers() -> None:
+    assert copies({"replication_factor": 3}) == 3
+    assert copies({"replicationConfig": {"factor": 2}}) == 2
+    assert copies({}) is None
+    assert copies({"replicationConfig": "?"}) is None
+    assert not flickers([])
+    assert not flickers([1, 1, 2, 2, 3])
+    assert flickers([1, 2, 1])
+    assert flickers([None, b"x", b"x", None])
