@@ -12,7 +12,7 @@ import numpy.typing as npt
 from connectors.model import Batch
 from console.health.options import FieldNames
 from console.health.table import F64, U16, U64, Codes
-from console.health.values import Key, canonical, empty, hash64, key_of, rank_of, seconds
+from console.health.values import Key, canonical, empty, hash64, key_of, rank_of, seconds, text_of
 
 VALUES: Final = 2_048
 """Values of one field that have codes of their own. What is put away on the way takes codes too: of N values
@@ -20,6 +20,7 @@ VALUES (1 + ln(N / VALUES)) in the mean, 29,000 of 10^9, so that a uint16 suffic
 LONGEST: Final = 256
 """Characters of a group's value; a longer one names no group that a person would read, and is with the others."""
 MOST_CODES: Final = 65_535
+_PLAIN: Final = frozenset({type(None), str, int, float, bool})
 TENANT: Final = "tenant"
 """The group field of a row's part."""
 
@@ -125,22 +126,28 @@ class Reading:
         nothing: list[Any] = [None] * n
         columns = {path: batch.columns.get(path, nothing) for path in names.columns}
 
-        def column(path: str | None) -> Sequence[Any]:
-            return nothing if path is None else columns.get(path) or batch.columns.get(path, nothing)
+        def column(path: str) -> Sequence[Any]:
+            return columns[path] if path in columns else batch.columns.get(path, nothing)
 
-        images, texts = column(names.image), column(names.text)
-        source = [_source(image, text) for image, text in zip(images, texts, strict=True)]
-        length = [len(text) if isinstance(text, str) else -1 for text in texts]
-        time = [seconds(v) for v in column(names.time)] if names.time is not None else [np.nan] * n
+        texts = None if names.text is None else column(names.text)
+        images = None if names.image is None else column(names.image)
+        length = (
+            np.full(n, -1, np.int32)
+            if texts is None
+            else np.array([len(v) if isinstance(v, str) else -1 for v in texts], np.int32)
+        )
+        time = np.full(n, np.nan)
+        if names.time is not None:
+            time[:] = [seconds(v) for v in column(names.time)]
         codes = {
             name: coder.encode([batch.part] * n if self._parts and name == TENANT else column(name))
             for name, coder in self.coders.items()
         }
         return Columns(
-            np.array(source, np.uint64),
+            _sources(images, texts, n),
             _content([values for path, values in columns.items() if path != names.time], n),
-            np.array(length, np.int32),
-            np.array(time, np.float64),
+            length,
+            time,
             codes,
         )
 
@@ -168,11 +175,27 @@ def merged(coders: Sequence[Coder]) -> tuple[tuple[Any, ...], int | None, list[U
     return tuple(order.values()), other if over else None, maps
 
 
-def _source(image: Any, text: Any) -> int:
-    for value in (image, text):
-        if not empty(value):
-            return hash64(value if isinstance(value, str) else canonical(value))
-    return 0
+def _sources(images: Sequence[Any] | None, texts: Sequence[Any] | None, n: int) -> U64:
+    """Hashes of the picture, else the text of each row; 0 where it has neither."""
+    first, second = (_said(c) for c in (images, texts))
+    if first is None or second is None:
+        only = second if first is None else first
+        found = [0] * n if only is None else [0 if v is None else hash64(v) for v in only]
+    else:
+        found = [
+            hash64(a) if a is not None else 0 if b is None else hash64(b)
+            for a, b in zip(first, second, strict=True)
+        ]
+    return np.array(found, np.uint64)
+
+
+def _said(column: Sequence[Any] | None) -> list[str | None] | None:
+    """Values as text, None where they say nothing."""
+    if column is None:
+        return None
+    return [
+        v if type(v) is str and v and not v.isspace() else None if empty(v) else text_of(v) for v in column
+    ]
 
 
 def _content(columns: Sequence[Sequence[Any]], n: int) -> U64:
@@ -181,7 +204,7 @@ def _content(columns: Sequence[Sequence[Any]], n: int) -> U64:
         return np.zeros(n, np.uint64)
     plain = [
         [canonical(v) if isinstance(v, (list, dict)) else v for v in values]
-        if any(isinstance(v, (list, dict)) for v in values)
+        if not _PLAIN.issuperset(map(type, values))
         else values
         for values in columns
     ]
