@@ -17,7 +17,7 @@ from console.health.shares import table_rows
 from console.health.table import F32, I64
 
 if TYPE_CHECKING:
-    from connectors.model import Payload, RowId
+    from connectors.model import Batch, Payload, RowId
     from console.encoders import Encoder
     from console.encoders.sources import ImageStore
     from console.health.evidence import Evidence
@@ -31,7 +31,13 @@ cosine .98."""
 NEAREST: Final = 3
 """Other rows that are looked at for each."""
 SHARE: Final = 0.5
+TWINS: Final = 50
+"""Rows of one page that are compared with one row: more are copies of one vector."""
 QUERIES: Final = 16
+PAGE: Final = 250
+READ: Final = 20_000
+"""Rows up to which a collection is read once more rather than searched: a search by dot product may never reach
+a row beside longer ones, and a damaged index loses rows."""
 
 
 @dataclass(slots=True, eq=False)
@@ -81,6 +87,9 @@ def match(
         except (PlumblineError, BudgetSpent):
             out.searched += " (the others could not be searched)"
     _own(probing, encoder, store, found)
+    scanned = table_rows(probing.evidence.table.ids, [one.id for one in found])
+    for one, row in zip(found, scanned.tolist(), strict=True):
+        one.row = row
     ids: list[RowId | None] = [None] * m
     for one in sorted(found, key=lambda c: (c.at, not c.own < same, -c.cosine)):
         if ids[one.at] is None:
@@ -159,47 +168,79 @@ def _among_sampled(evidence: Evidence, rows: I64, vectors: F32, low: Mask, same:
 
 
 def _in_database(probing: Probing, rows: I64, vectors: F32, low: Mask, same: float) -> list[_Candidate]:
-    """Nearest rows of the whole collection; their vectors are fetched, scores are not trusted."""
+    """Candidates of the whole collection: all rows are read again where they are few, else it is searched."""
+    if not low.any():
+        return []
+    if probing.evidence.scan.rows > READ:
+        return _by_search(probing, rows, vectors, low, same)
+    evidence, field = probing.evidence, probing.evidence.field.name
+    out: list[_Candidate] = []
+    batches = probing.reader.scan(probing.target, [field], None, _paths(evidence), timeout=probing.timeout)
+    for batch in batches:
+        probing.budget.check()
+        held = batch.vectors[field]
+        with np.errstate(all="ignore"):
+            length = np.linalg.norm(held.matrix.astype(np.float64), axis=1)
+            usable = held.present & np.isfinite(length) & (length > 0)
+            unit = held.matrix[usable] / length[usable, None]
+        there = np.flatnonzero(usable)
+        for at in np.flatnonzero(low):
+            mine = vectors[at] / np.linalg.norm(vectors[at])
+            hits = there[unit @ mine >= same][:TWINS]
+            out += _checked(evidence, batch, int(at), int(rows[at]), vectors[at], hits, same)
+    return out
+
+
+def _by_search(probing: Probing, rows: I64, vectors: F32, low: Mask, same: float) -> list[_Candidate]:
+    """The nearest rows; their vectors are fetched, scores are not trusted."""
     evidence, field = probing.evidence, probing.evidence.field.name
     places = np.flatnonzero(low)
     hits: dict[int, list[RowId]] = {}
     for at in range(0, len(places), QUERIES):
         probing.budget.check()
         part = places[at : at + QUERIES]
+        options = SearchOptions()
         answers = probing.reader.search(
-            probing.target,
-            field,
-            vectors[part],
-            NEAREST + 1,
-            None,
-            SearchOptions(),
-            (),
-            timeout=probing.timeout,
+            probing.target, field, vectors[part], NEAREST + 1, None, options, (), timeout=probing.timeout
         )
         for i, answer in zip(part, answers, strict=True):
-            mine = evidence.table.ids.at(int(rows[i]))
-            hits[int(i)] = [h.id for h in answer if h.id != mine][:NEAREST]
+            hits[int(i)] = [h.id for h in answer]
     wanted = sorted({row for found in hits.values() for row in found}, key=str)
-    if not wanted:
-        return []
-    paths = tuple(p for p in (evidence.names.image, evidence.names.text) if p is not None)
-    batch = probing.reader.fetch(probing.target, wanted, [field], paths, timeout=probing.timeout)
-    matrix, present = batch.vectors[field].matrix, batch.vectors[field].present
-    place = {row: i for i, row in enumerate(batch.ids) if present[i]}
-    scanned = dict(zip(place, table_rows(evidence.table.ids, list(place)).tolist(), strict=True))
     out: list[_Candidate] = []
-    for at, found in hits.items():
-        there = [r for r in found if r in place]
-        if not there:
-            continue
-        near = cosines(np.repeat(vectors[at][None], len(there), axis=0), matrix[[place[r] for r in there]])
-        mine = origin_of(_payload(evidence, int(rows[at])), evidence.names, ("text", "image"))
-        for row, cosine in zip(there, near, strict=True):
-            payload = {path: batch.columns[path][place[row]] for path in paths}
-            if cosine >= same and origin_of(payload, evidence.names, ("text", "image")) != mine:
-                vector = matrix[place[row]]
-                out.append(_Candidate(at, row, scanned[row], float(cosine), vector, payload))
+    for first in range(0, len(wanted), PAGE):
+        probing.budget.check()
+        part = wanted[first : first + PAGE]
+        batch = probing.reader.fetch(probing.target, part, [field], _paths(evidence), timeout=probing.timeout)
+        place = {row: i for i, row in enumerate(batch.ids) if batch.vectors[field].present[i]}
+        for at, found in hits.items():
+            there = np.array([place[r] for r in found if r in place], np.int64)
+            out += _checked(evidence, batch, at, int(rows[at]), vectors[at], there, same)
     return out
+
+
+def _checked(
+    evidence: Evidence, batch: Batch, at: int, row: int, vector: F32, places: I64, same: float
+) -> list[_Candidate]:
+    """Rows of a batch that hold this vector, are another row, and are of another source; the nearest few."""
+    if not len(places):
+        return []
+    matrix = batch.vectors[evidence.field.name].matrix[places]
+    near = cosines(np.repeat(vector[None], len(places), axis=0), matrix)
+    mine, whole = evidence.table.ids.at(row), ("text", "image")
+    origin = origin_of(_payload(evidence, row), evidence.names, whole)
+    out: list[_Candidate] = []
+    for i in np.argsort(-near, kind="stable"):
+        other = batch.ids[int(places[i])]
+        payload = {path: batch.columns[path][int(places[i])] for path in _paths(evidence)}
+        if near[i] < same or len(out) == NEAREST:
+            break
+        if other != mine and origin_of(payload, evidence.names, whole) != origin:
+            out.append(_Candidate(at, other, -1, float(near[i]), matrix[i], payload))
+    return out
+
+
+def _paths(evidence: Evidence) -> tuple[str, ...]:
+    return tuple(p for p in (evidence.names.image, evidence.names.text) if p is not None)
 
 
 def _own(probing: Probing, encoder: Encoder, store: ImageStore, found: list[_Candidate]) -> None:

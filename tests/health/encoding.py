@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -121,8 +121,17 @@ class Arrays:
         columns = {path: [self.payloads[i].get(path) for i in at] for path in payload}
         return Batch(tuple(self.ids[i] for i in at), {fields[0]: vectors}, columns)
 
+    def scan(
+        self, t: Any, fields: Sequence[str], over: Any = None, payload: Any = (), *_: Any, **__: Any
+    ) -> Iterator[Batch]:
+        for at in range(0, len(self.ids), 700):
+            yield self.fetch(t, self.ids[at : at + 700], fields, payload)
+
 
 class Refusing(Arrays):
+    def scan(self, *_: Any, **__: Any) -> Any:
+        raise PlumblineError("unsupported", "It can't be read twice.")
+
     def search(self, *_: Any, **__: Any) -> Any:
         raise PlumblineError("unsupported", "A snapshot can't be searched.")
 

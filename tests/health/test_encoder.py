@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
+from console.health import matching
 from console.health.checks.encoder import encoder_mismatch, misaligned_payload
 from console.health.evidence import Evidence
 from console.health.findings import Finding, NotMeasured
@@ -249,7 +250,11 @@ def test_a_shuffle_has_no_shift_and_names_exactly_its_rows(tmp_path: Path) -> No
     assert mismatch(evidence) == []
 
 
-def test_matches_outside_the_sample_are_searched_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("read", [0, 20_000])
+def test_matches_outside_the_sample_are_found(
+    tmp_path: Path, read: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matching, "READ", read)
     n = 2_000
     matrix, payloads = texts(n, MINE)
     matrix = np.roll(matrix, 1, axis=0)
