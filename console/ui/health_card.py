@@ -15,7 +15,8 @@ from console.ui import health_rows, health_words, words
 from console.ui.note import note
 
 IDS: Final = 8
-"""Ids that stand on the card; the export has all."""
+WIDE: Final = 120
+"""Ids that stand on the card, and how many characters they may take; the export has all."""
 LONGEST: Final = 300
 
 
@@ -49,7 +50,6 @@ def _head(finding: Mapping[str, Any]) -> None:
         st.space("stretch")
         if (text := how_much(finding)) is not None:
             st.text(text, width="content")
-        st.caption(health_words.code(finding), width="content")
 
 
 def how_much(finding: Mapping[str, Any]) -> str | None:
@@ -93,13 +93,22 @@ def _selection(finding: Mapping[str, Any]) -> None:
         note([_meant(finding["group"])], key=f"health.filter.{finding.get('id')}")
         st.code(words.printable(text), language=None, wrap_lines=True)
     elif ids:
-        more = (
-            f" and more: {words.count(finding.get('rows'))} in all"
-            if (finding.get("rows") or 0) > IDS
-            else ""
-        )
-        note([f"No one field names them. Rows{more}:"], key=f"health.ids.{finding.get('id')}")
-        st.code(", ".join(str(i) for i in ids[:IDS]), language=None, wrap_lines=True)
+        some = few(ids)
+        rows = finding.get("rows")
+        named = f"No one field names the {words.count(rows)} rows." if rows != 1 else "The row:"
+        named += " Among them:" if rows != len(some) and rows != 1 else ""
+        note([named], key=f"health.ids.{finding.get('id')}")
+        st.code(", ".join(some), language=None, wrap_lines=True)
+
+
+def few(ids: Sequence[Any]) -> list[str]:
+    """The first ids, as many as stand on two lines."""
+    some: list[str] = []
+    for row in ids[:IDS]:
+        if some and sum(len(s) + 2 for s in some) + len(str(row)) > WIDE:
+            break
+        some.append(str(row))
+    return some
 
 
 def _meant(group: Mapping[str, Any]) -> str:
@@ -117,7 +126,7 @@ def _meant(group: Mapping[str, Any]) -> str:
 def _buttons(address: Address, report: Mapping[str, Any], finding: Mapping[str, Any], key: str) -> None:
     ids = list(finding.get("sample_ids") or ())
     shown = f"{key}.rows.{report.get('id')}"
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if ids:
             label = "Hide the rows" if st.session_state.get(shown) else "Show some rows"
             st.button(label, key=f"{key}.show", on_click=_turn, args=(shown,))
@@ -131,6 +140,8 @@ def _buttons(address: Address, report: Mapping[str, Any], finding: Mapping[str, 
             )
         with st.popover("Evidence"):
             _evidence(finding)
+        st.space("stretch")
+        st.caption(health_words.code(finding), width="content")
     if ids and st.session_state.get(shown):
         health_rows.draw(address, report, ids, f"{key}.grid")
 

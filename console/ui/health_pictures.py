@@ -115,7 +115,8 @@ def _outlines(
 
     counts = [c for s in series for c in s["counts"] if c]
     peaks = [max(s["counts"]) for s in series if any(s["counts"])]
-    tall = bool(counts) and max(peaks) > TALL * min(peaks)
+    whole = [sum(held) for held in zip(*(s["counts"] for s in series), strict=True)]
+    tall = bool(counts) and max(whole) > TALL * min(peaks)
     figure = go.Figure()
     for one in series:
         colour = palette.of(field, one) if field else palette.colours[0]
@@ -125,13 +126,18 @@ def _outlines(
                 x=list(range(len(heights))),
                 y=heights,
                 name=html.escape(label(one)) if field else "rows",
-                marker={"color": colour, "opacity": 0.75 if len(series) > 1 else 1, "line": {"width": 0}},
+                marker={
+                    "color": colour,
+                    "opacity": 0.75 if tall and len(series) > 1 else 1,
+                    "line": {"width": 0},
+                },
                 customdata=[[edges[i], edges[i + 1]] for i in range(len(heights))],
                 hovertemplate="length %{customdata[0]:.4g} to %{customdata[1]:.4g}: %{y:,} rows",
             )
         )
     at, text = _ticks(edges, log)
-    figure.update_layout(barmode="overlay", bargap=0)
+    # Over each other, so that each is read from the floor; on a linear axis the front one would hide the rest.
+    figure.update_layout(barmode="overlay" if tall else "stack", bargap=0)
     figure.update_xaxes(
         title="length" + (", log" if log else ""), tickvals=at, ticktext=text, range=[-0.5, len(edges) - 1.5]
     )
@@ -213,7 +219,7 @@ def _stacked(
         else:
             figure.add_trace(go.Bar(x=x, y=one["counts"], name=name, marker=style,
                                     hovertemplate="%{x}: %{y:,} rows"))  # fmt: skip
-    figure.update_layout(barmode="stack", bargap=0.03)
+    figure.update_layout(barmode="stack", bargap=0)
     figure.update_xaxes(title={"time": "time, UTC", "id": "id"}.get(by or "", "rows"))
     figure.update_yaxes(title="rows" if by else None, nticks=5)
     return _framed(figure, palette, height=HEIGHT if by else 130)
@@ -290,7 +296,7 @@ def figures(held: Sequence[Mapping[str, Any]] | None, palette: Palette) -> None:
     st.dataframe(
         {
             "Finding": [health_words.code(f) for f in held],
-            "Figure": [words.printable(str(f.get("name") or "")) for f in held],
+            "Figure": [named(f) for f in held],
             "Value": [health_words.number(f["value"]) for f in held],
             "95% interval": [_interval(f) for f in held],
             "Line": [f"{'above' if f.get('worse') == 'higher' else 'below'} {health_words.number(f['threshold'])}"
@@ -301,6 +307,12 @@ def figures(held: Sequence[Mapping[str, Any]] | None, palette: Palette) -> None:
         hide_index=True,
         key="health.figures.table",
     )  # fmt: skip
+
+
+def named(figure: Mapping[str, Any]) -> str:
+    """What the figure is, and of which rows where there are several of its kind."""
+    key = f" ({figure['key']})" if figure.get("key") else ""
+    return words.printable(f"{figure.get('name') or figure.get('code') or ''}{key}")
 
 
 def _unit(figure: Mapping[str, Any]) -> bool:
@@ -317,7 +329,7 @@ def _interval(figure: Mapping[str, Any]) -> str:
 
 def _said(figure: Mapping[str, Any]) -> str:
     return (
-        f"{figure.get('name') or health_words.code(figure)} {health_words.number(figure['value'])}, "
+        f"{named(figure)} {health_words.number(figure['value'])}, "
         f"interval {_interval(figure)}, line {health_words.number(figure['threshold'])}"
     )
 
@@ -326,7 +338,7 @@ def _whiskers(held: Sequence[Mapping[str, Any]], palette: Palette) -> go.Figure:
     import plotly.graph_objects as go
 
     rows = list(held)[::-1]
-    y = [html.escape(words.printable(str(f.get("name") or health_words.code(f)))[:44]) for f in rows]
+    y = [html.escape(named(f)[:60]) for f in rows]
     y = [f"{text}{' ' * y[:i].count(text)}" for i, text in enumerate(y)]
     over = [bool(f.get("fires")) for f in rows]
     value = [float(f["value"]) for f in rows]
