@@ -26,7 +26,7 @@ def associated(
 
     A cause goes with it where queries that neither are, get nor should get one of its rows are over the line, those
     that do are under it, and 20 random sets of as many rows make no such difference; or where its rows are in so
-    many answers that too few are left to compare, and random rows are not.
+    many answers that too few are left to compare, hold places there that are not theirs, and random rows do not.
     """
     if finding.code != CODE or finding.effect is None:
         return None
@@ -53,23 +53,26 @@ def _split(
     asked: Asked, rows: Mask, kept: Mask, line: float, rng: np.random.Generator
 ) -> dict[str, Any] | None:
     touched = asked.touched(rows)
-    share = float(touched.mean())
-    controls = [asked.touched(draw(kept, int(np.count_nonzero(rows)), rng)) for _ in range(_controls())]
-    bar = _bar([float(c.mean()) for c in controls])
-    told: dict[str, Any] = {"queries_touched": share, "random_touched_95": bar}
-    apart = int(np.count_nonzero(~touched))
-    if apart < CONSTANT["apart_queries"]:
-        return told if share > bar else None
+    sets = [draw(kept, int(np.count_nonzero(rows)), rng) for _ in range(_controls())]
+    told: dict[str, Any] = {"queries_touched": float(touched.mean())}
+    if int(np.count_nonzero(~touched)) < CONSTANT["apart_queries"]:
+        wrong, bar = _wrong(asked, rows), _bar([_wrong(asked, s) for s in sets])
+        return {**told, "wrong_hits_of_rows": wrong, "random_wrong_hits_95": bar} if wrong > bar else None
     with_rows, without = _recall(asked, touched, kept), _recall(asked, ~touched, kept)
     if with_rows is None or without is None or without < line or with_rows >= line:
         return None
     gaps: list[float] = []
-    for control in controls:
+    for control in (asked.touched(s) for s in sets):
         a, b = _recall(asked, control, kept), _recall(asked, ~control, kept)
         gaps.append(float("inf") if a is None or b is None else b - a)
     if without - with_rows <= _bar(gaps):
         return None
     return {**told, "recall_with": with_rows, "recall_without": without, "threshold": line}
+
+
+def _wrong(asked: Asked, rows: Mask) -> float:
+    """Share of all places in answers that rows hold which do not belong there."""
+    return float((np.append(rows, False)[asked.hits] & ~asked.right).mean())
 
 
 def _recall(asked: Asked, chosen: Mask, kept: Mask) -> float | None:
