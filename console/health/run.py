@@ -114,6 +114,8 @@ def _judge(
     evidence = _probe(ws, address, connector, target, evidence, rules, budget, load, tell)
     tell(Progress("Judging"))
     measured, unmeasured = judge(evidence, rules)
+    if before.note:
+        unmeasured.append(NotMeasured("history", before.note))
     findings = explain(measured, evidence, rules, np.random.default_rng(options.seed))
     report = build(
         evidence,

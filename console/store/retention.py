@@ -14,7 +14,7 @@ from console.store import tables
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-NEWEST: Final = (tables.reports.c.at.desc(), tables.reports.c.id.desc())
+NEWEST: Final = (tables.reports.c.at.desc(), tables.reports.c.saved.desc(), tables.reports.c.id.desc())
 _MOST: Final = 500
 """Ids in one statement."""
 

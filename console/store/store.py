@@ -141,6 +141,7 @@ class Store:
             "address": base,
             "vector": vector,
             "at": at,
+            "saved": datetime.now(UTC).isoformat(timespec="microseconds"),
             "verdict": str(data["verdict"]),
             "rows": data.get("rows"),
             "exact": bool(data.get("exact")),

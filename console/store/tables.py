@@ -32,6 +32,7 @@ reports = Table(
     Column("address", Text, nullable=False),
     Column("vector", Text, nullable=False),
     Column("at", String(40), nullable=False),
+    Column("saved", String(40), nullable=False),
     Column("verdict", String(20), nullable=False),
     Column("rows", BigInteger),
     Column("exact", Boolean, nullable=False),
@@ -40,7 +41,8 @@ reports = Table(
     Column("data", Text, nullable=False),
     Index("plumbline_reports_of", "address", "vector", "at", "id"),
 )
-"""`address` without the vector; `at` in UTC, ISO 8601; `light` and `data` JSON in ASCII."""
+"""`address` without the vector; `at` in UTC, ISO 8601; `saved`: when it was saved, which
+orders reports of one second; `light` and `data` JSON in ASCII."""
 
 arrays = Table(
     "plumbline_arrays",

@@ -81,6 +81,11 @@ def test_lists_are_newest_first_whatever_the_zone_and_the_order_of_saving(store:
     assert latest["id"] == ids[times[1]]
 
 
+def test_reports_of_one_second_stand_in_the_order_of_saving(store: Store) -> None:
+    ids = [store.save(a_report(id=f"20261119-221000-{tail}")) for tail in ("c", "a", "b")]
+    assert [h.id for h in store.reports()] == ids[::-1]
+
+
 def test_an_address_means_every_field_and_with_a_vector_only_this_one(store: Store) -> None:
     one = store.save(a_report(vector="clip"))
     two = store.save(a_report(vector="a#b/c", address="prod/rows"))

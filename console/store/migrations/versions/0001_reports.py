@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("vector", sa.Text(), nullable=False),
         sa.Column("at", sa.String(40), nullable=False),
+        sa.Column("saved", sa.String(40), nullable=False),
         sa.Column("verdict", sa.String(20), nullable=False),
         sa.Column("rows", sa.BigInteger()),
         sa.Column("exact", sa.Boolean(), nullable=False),
