@@ -42,7 +42,11 @@ SPARSE: Final = 0.9
         ),
         Threshold("constant_rows", 100, "rows below which a dimension may be constant by chance"),
         Threshold("constant_variance", 1e-8, "of the median dimension's: float32 rounds at 4e-15 of it"),
-        Threshold("distinct_share", 0.5, "of a row's values; 512 values in float16 are over 95% distinct"),
+        Threshold(
+            "distinct_share",
+            0.5,
+            "of a row's values; at 1,024 dimensions 95% of float16's are distinct, 67% of bfloat16's",
+        ),
         Threshold("distinct_values", 256, "different values in all rows together: those of one byte"),
     ),
 )
@@ -119,8 +123,9 @@ def _constant(evidence: Evidence, vectors: F32, padded: Mask, of: Mapping[str, f
     variance: F64 = np.var(vectors, axis=0, dtype=np.float64)
     live = variance > 0
     if not live.any():
-        return np.zeros(d, np.bool_)
-    dead: Mask = variance < of["constant_variance"] * float(np.median(variance[live]))
+        return np.zeros(len(variance), np.bool_)
+    line = of["constant_variance"] * float(np.median(variance[live]))
+    dead = np.asarray(variance < line, np.bool_)
     rows = evidence.reservoir.rows[evidence.places]
     if padded[rows].all():
         dead[d - int(evidence.table.tail[rows].min()) :] = False

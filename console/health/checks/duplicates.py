@@ -53,52 +53,60 @@ _DEDUPE: Final = "Keep one row of each, and find why others were given its vecto
 )
 def duplicate_vectors(evidence: Evidence, rules: Policy) -> Outcomes:
     of = rules.of("duplicate-vectors")
-    good = evidence.good
-    rows = np.flatnonzero(good)
-    if len(rows) < 2:
+    classes = _classes(evidence)
+    if classes.n < 2:
         return []
-    classes = _classes(evidence, rows)
     found = [*_ingested_twice(evidence, classes, of)]
     twice = bool(found)
-    large = classes.size >= max(of["class_rows"], 1)
-    large &= _sure(classes.size, len(rows), exact=evidence.scan.exact) >= of["class_share"]
-    for same, key in ((False, ""), (True, "same-source")):
-        chosen = (large if not same else classes.size >= 2) & (classes.same == same)
-        if same and twice:
-            break
-        if chosen.any():
-            found.append(_exact(evidence, classes, chosen, of, same=same, key=key))
-    rest = (classes.size >= 2) & ~large & ~classes.same
-    if rest.any() and not twice:
+    large = classes.size >= of["class_rows"]
+    large &= _sure(classes.size, classes.n, exact=evidence.scan.exact) >= of["class_share"]
+    if (chosen := large & ~classes.same).any():
+        found.append(_exact(evidence, classes, chosen, of, same=False, key=""))
+    if classes.same.any() and not twice:
+        found.append(_exact(evidence, classes, classes.same, of, same=True, key="same-source"))
+    if (rest := ~large & ~classes.same).any() and not twice:
         found.append(_exact(evidence, classes, rest, of, same=False, key="small", small=True))
-    covered = np.zeros(len(good), np.bool_)
-    covered[rows[large[classes.of]]] = True
+    covered = np.zeros(len(evidence.table), np.bool_)
+    covered[classes.rows[large[classes.of]]] = True
     outcome = _near(evidence, covered, of)
     return [*found, outcome] if outcome is not None else found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Classes:
-    """Rows (n,) with one digest each. `of[i]`: the class of row i. Per class: rows, and whether one source made them."""
+    """The rows (r,) of `n` whose vector another one has bit for bit.
 
+    `of[i]`: the class of row i. Per class: `size`, its rows, and `same`: whether one source made them.
+    """
+
+    n: int
     rows: I64
     of: I64
     size: I64
     same: Mask
 
 
-def _classes(evidence: Evidence, rows: I64) -> _Classes:
+def _classes(evidence: Evidence) -> _Classes:
+    digest = evidence.table.digest[evidence.good]
+    n = len(digest)
+    held = np.sort(digest)
+    repeated = np.unique(held[1:][held[1:] == held[:-1]])
+    del held
+    rows = np.zeros(0, np.int64)
+    if len(repeated):
+        at = np.searchsorted(repeated, digest)
+        np.minimum(at, len(repeated) - 1, out=at)
+        rows = np.flatnonzero(evidence.good)[repeated[at] == digest]
     digest = evidence.table.digest[rows]
     order = np.argsort(digest, kind="stable")
-    held = digest[order]
-    starts = np.flatnonzero(np.concatenate(([True], held[1:] != held[:-1])))
-    size = np.diff(np.append(starts, len(held)))
+    _, starts, size = np.unique(digest[order], return_index=True, return_counts=True)
     of = np.empty(len(rows), np.int64)
     of[order] = np.repeat(np.arange(len(starts)), size)
+    if not len(rows):
+        return _Classes(n, rows, of, size, np.zeros(0, np.bool_))
     source = evidence.table.source[rows][order]
     low = np.minimum.reduceat(source, starts)
-    same = (low == np.maximum.reduceat(source, starts)) & (low != 0)
-    return _Classes(rows, of, size, same)
+    return _Classes(n, rows, of, size, (low == np.maximum.reduceat(source, starts)) & (low != 0))
 
 
 def _sure(sizes: I64, n: int, *, exact: bool) -> np.ndarray:
@@ -116,12 +124,11 @@ def _ingested_twice(evidence: Evidence, classes: _Classes, of: Mapping[str, floa
     content = evidence.table.content[classes.rows]
     keys = np.empty(len(classes.rows), dtype=[("of", np.int64), ("content", np.uint64)])
     keys["of"], keys["content"] = classes.of, content
-    in_class = np.flatnonzero(classes.size[classes.of] >= 2)
-    if not len(in_class):
+    if not len(keys):
         return []
-    _, inverse, counts = np.unique(keys[in_class], return_inverse=True, return_counts=True)
-    twin = in_class[counts[inverse] >= 2]
-    n, scan = len(classes.rows), evidence.scan
+    _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    twin = np.flatnonzero(counts[inverse] >= 2)
+    n, scan = classes.n, evidence.scan
     facts: dict[str, Any] = {"rows_with_twin": len(twin)}
     if scan.exact:
         sure = len(twin) / n
