@@ -6,7 +6,7 @@ import contextlib
 import math
 import time
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -214,7 +214,7 @@ class _Rows:
 
 
 @contextlib.contextmanager
-def _rows_file(name: str | None) -> Iterator[_Rows | None]:
+def _rows_file(name: str | None) -> Generator[_Rows | None]:
     """Written whole at the end; nothing is written where the check fails."""
     if name is None:
         yield None
@@ -226,4 +226,4 @@ def _rows_file(name: str | None) -> Iterator[_Rows | None]:
     yield held
     from console.health.rowsout import write_rows
 
-    write_rows(path, held.reports)
+    write_rows(path, *held.reports)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import secrets
@@ -23,25 +24,27 @@ if TYPE_CHECKING:
 CHUNK: Final = 65_536
 
 
-def write_rows(file: str | Path, report: Report) -> int:
+def write_rows(file: str | Path, *reports: Report) -> int:
     """Writes a header line, then `{"id", "codes", "norm", "version", "group"}` per affected row; returns the rows.
 
-    The header says whether these are all affected rows or those of the sample. The file appears whole or not at
-    all. Raises `usage` where it can't be written, `disk-full`, and `unsupported` for a stored report.
+    The header says whether these are all affected rows or those of the sample; several reports stand one after
+    the other, each behind its header. The file appears whole
+    or not at all. Raises `usage` where it can't be written, `disk-full`, and `unsupported` for a stored report.
     """
-    if report.evidence is None:
-        raise PlumblineError(
-            "unsupported",
-            "A stored report does not hold its rows.",
-            where=report.id,
-            hint="Check again with --rows-out FILE.",
-        )
+    for report in reports:
+        if report.evidence is None:
+            raise PlumblineError(
+                "unsupported",
+                "A stored report does not hold its rows.",
+                where=report.id,
+                hint="Check again with --rows-out FILE.",
+            )
     path = Path(file)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     count = 0
     try:
         with beside.open("x", encoding="utf-8") as out:
-            for line in lines(report):
+            for line in itertools.chain.from_iterable(map(lines, reports)):
                 out.write(json.dumps(jsonable(line), ensure_ascii=False, allow_nan=False))
                 out.write("\n")
                 count += 1
@@ -53,7 +56,7 @@ def write_rows(file: str | Path, report: Report) -> int:
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
-    return count - 1
+    return count - len(reports)
 
 
 def lines(report: Report) -> Iterator[dict[str, Any]]:
