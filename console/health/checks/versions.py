@@ -1,4 +1,4 @@
-"""Which encoder's vectors the rows say they hold: more than one version, none, one source with two vectors."""
+"""Which encoder's vectors the rows say they hold: more than one version, or none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import numpy as np
 from console.health.evidence import Evidence
 from console.health.findings import (
     SAMPLE_IDS,
-    Effect,
     Finding,
     Mask,
     NotMeasured,
@@ -21,7 +20,6 @@ from console.health.findings import (
     Severity,
 )
 from console.health.policy import Policy
-from console.health.probes.copies import Copies
 from console.health.probes.neighbours import Neighbours
 from console.health.probes.twins import Twins
 from console.health.registry import Threshold, check
@@ -30,6 +28,10 @@ from console.search.proportions import clopper_pearson
 
 LATEST: Final = 4e9
 """Seconds since 1970 that are still a date (2096)."""
+FEWEST: Final = 5
+"""Rows of each kind that an order needs."""
+MOST: Final = 50_000
+"""Rows that an order is looked for in."""
 SHOWN: Final = 8
 LONGEST: Final = 60
 """Characters of a tag in a sentence."""
@@ -100,7 +102,7 @@ def version_mix(evidence: Evidence, rules: Policy) -> Outcomes:
                 "order": run or None,
                 **{f"twins_{k}": v for k, v in space.items()},
             },
-            sample_ids=_ids(evidence, affected),
+            sample_ids=first_ids(evidence, affected),
             affected=affected,
         )
     ]
@@ -177,30 +179,27 @@ def _spaces(evidence: Evidence, tags: Codes, of: Mapping[str, float]) -> dict[st
 
 def _run(evidence: Evidence, tags: Codes, tagged: Mask, affected: Mask, line: float) -> str:
     """That one version ends where the other begins, in the order of time or of ids; else ""."""
-    rows = np.flatnonzero(tagged)
-    late = affected[rows]
-    if late.all() or late.sum() < 5 or (~late).sum() < 5:
+    late, early = tagged & affected, tagged & ~affected
+    if int(late.sum()) < FEWEST or int(early.sum()) < FEWEST:
         return ""
-    time: F64 = evidence.table.time[rows]
-    if bool(((time >= 0) & (time < LATEST)).all()) and len(np.unique(time)) > 2:
-        after = _after(time, late)
+    table = evidence.table
+    some = np.flatnonzero(tagged)
+    some = some[:: max(1, len(some) // MOST)]
+    of = affected[some]
+    if not of.any() or of.all():
+        return ""
+    time: F64 = table.time[some]
+    if bool(((time >= 0) & (time < LATEST)).all()) and float(time.min()) < float(time.max()):
+        after = _after(time, of)
         if max(after, 1 - after) >= line:
-            # The first of the later ones.
-            edge = float(time[late].min() if after > 0.5 else time[~late].min())
+            edge = float(np.nanmin(table.time[late if after > 0.5 else early]))
             day = datetime.fromtimestamp(edge, UTC).strftime("%Y-%m-%d %H:%M:%S")
-            which = "begin" if after > 0.5 else "end"
-            return f"In order of time they {which} at {day} UTC."
-    ids = evidence.table.ids
-    order = np.lexsort((ids.low[rows], ids.high[rows], ~ids.integer[rows]))
-    if not ids.integer[rows].all():
-        return ""
-    place = np.empty(len(rows))
-    place[order] = np.arange(len(rows))
-    after = _after(place, late)
-    if max(after, 1 - after) >= line:
-        edge = int(order[int(place[late].min())]) if after > 0.5 else int(order[int(place[~late].min())])
-        which = "begin" if after > 0.5 else "end"
-        return f"In order of ids they {which} at id {ids.at(int(rows[edge]))}: a migration that stopped."
+            return f"In order of time they {'begin' if after > 0.5 else 'end'} at {day} UTC."
+    if table.ids.integer[tagged].all():
+        after = _after(table.ids.low[some].astype(np.float64), of)
+        if max(after, 1 - after) >= line:
+            edge = int(table.ids.low[late if after > 0.5 else early].min())
+            return f"In order of ids they {'begin' if after > 0.5 else 'end'} at id {edge}: a migration that stopped."
     return ""
 
 
@@ -253,77 +252,12 @@ def untagged_rows(evidence: Evidence, rules: Policy) -> Outcomes:
             rows=rows,
             share=rows / n,
             interval=None if evidence.scan.exact else clopper_pearson(rows, n),
-            sample_ids=() if every else _ids(evidence, affected),
+            sample_ids=() if every else first_ids(evidence, affected),
             affected=None if every else affected,
         )
     ]
 
 
-@check(
-    "same-source-different-vector",
-    fault="one source and one tag, two vectors",
-    kind="aggregate",
-    stage="identity",
-    severities=("warning", "critical"),
-    actions=("reingest",),
-    thresholds=(
-        Threshold(
-            "cosine", 0.99, "one encoder on one input differs by rounding only: 1e-3 at half precision"
-        ),
-        Threshold("share", 0.005, "of comparable pairs (HEALTH.md: clean 0 of 32, a mix of 10% .25)"),
-        Threshold("share_critical", 0.05, "one pair in twenty (HEALTH.md)"),
-        Threshold("min_pairs", 10, "with fewer even two bad pairs may be the only repeated sources"),
-    ),
-)
-def same_source(evidence: Evidence, rules: Policy) -> Outcomes:
-    code, of = "same-source-different-vector", rules.of("same-source-different-vector")
-    held = evidence.get(Copies)
-    if isinstance(held, NotMeasured):
-        return [NotMeasured(code, held.why)]
-    good = evidence.good
-    left = good[held.pairs[:, 0]] & good[held.pairs[:, 1]] & np.isfinite(held.cosine)
-    pairs, cosine = held.pairs[left], held.cosine[left]
-    n = len(pairs)
-    if n < of["min_pairs"]:
-        return [
-            NotMeasured(
-                code, f"{n:,} pairs of rows have one source and tag; {of['min_pairs']:.0f} are needed."
-            )
-        ]
-    apart = cosine < of["cosine"]
-    share = float(apart.mean())
-    low, high = clopper_pearson(int(apart.sum()), n)
-    severity: Severity | None = None
-    if low >= of["share"]:
-        severity = "critical" if low >= of["share_critical"] else "warning"
-    affected, examined = (np.zeros(len(evidence.table), np.bool_) for _ in range(2))
-    examined[pairs.ravel()] = True
-    affected[pairs[apart].ravel()] = True
-    return [
-        Finding(
-            code,
-            severity,
-            f"{int(apart.sum()):,} of {n:,} pairs of rows with one source and one version tag have different vectors"
-            f" (cosine below {of['cosine']:g}): a silent change of encoder, stale vectors, or an encoder that is not"
-            " deterministic.",
-            "sample" if held.comparable > len(held.pairs) else evidence.scan.basis,
-            Remedy("reingest", "Embed both rows of each pair again with the configured encoder."),
-            rows=int(affected.sum()),
-            share=share,
-            interval=(low, high),
-            effect=Effect(share, of["share"], low, high, "pairs that differ"),
-            evidence={
-                "pairs": n,
-                "different": int(apart.sum()),
-                "comparable": held.comparable,
-                "median_cosine_of_different": float(np.median(cosine[apart])) if apart.any() else None,
-            },
-            sample_ids=_ids(evidence, affected),
-            affected=affected,
-            examined=examined,
-        )
-    ]
-
-
-def _ids(evidence: Evidence, rows: Mask) -> tuple[Any, ...]:
+def first_ids(evidence: Evidence, rows: Mask) -> tuple[Any, ...]:
+    """Ids of the first rows of a bitmap over the table."""
     return evidence.table.ids.take(np.flatnonzero(rows)[:SAMPLE_IDS])

@@ -10,7 +10,7 @@ import numpy as np
 from console.health.findings import Mask, NotMeasured
 from console.health.neighbours import score
 from console.health.registry import probe
-from console.health.table import F32, F64, I64
+from console.health.table import F32, F64, I64, U64
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 MOST: Final = 1_000
 """Pairs compared: a share of 1% is then known to within .6 points."""
+CHUNK: Final = 65_536
 CROWD: Final = 20
+"""Rows with one vector and different sources from which it is a placeholder."""
 FETCHED: Final = 200
 """Rows of one request."""
 
@@ -65,26 +67,57 @@ def copies_within(
     fetch: Callable[[I64], dict[int, F32]] = lambda _rows: {},
 ) -> Copies | NotMeasured:
     """The probe without its surroundings; `fetch` gets the vectors of rows that the reservoir lacks."""
-    table = evidence.table
-    rows = np.flatnonzero(evidence.good & (table.source != 0))
-    if not len(rows):
+    if not bool((evidence.good & (evidence.table.source != 0)).any()):
         return NotMeasured("Copies", "No row says what it was made of (no picture or text field is known).")
-    keys = [_codes(evidence, n)[rows] for n in (evidence.names.version, evidence.names.modality)]
-    order = np.lexsort((*keys, table.source[rows]))
-    rows, keys = rows[order], [k[order] for k in keys]
-    source = table.source[rows]
-    same = (source[1:] == source[:-1]) & (keys[0][1:] == keys[0][:-1]) & (keys[1][1:] == keys[1][:-1])
-    # The place of each row in its class; rows 0 and 1, 2 and 3, ... are a pair.
-    starts = np.flatnonzero(np.concatenate(([True], ~same)))
-    place = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
-    second = np.flatnonzero(place % 2 == 1)
-    comparable = len(second)
-    if comparable > MOST:
-        second = np.sort(rng.choice(second, MOST, replace=False))
-    pairs = np.stack([rows[second - 1], rows[second]], axis=1).reshape(-1, 2)
+    pairs, comparable = _pairs(evidence, rng)
     cosine = _cosines(evidence, pairs, fetch)
     kept = ~_placeholder(evidence, pairs, np.flatnonzero(cosine < 1))
     return Copies(pairs[kept], cosine[kept], comparable)
+
+
+def _pairs(evidence: Evidence, rng: np.random.Generator) -> tuple[I64, int]:
+    """Up to `MOST` pairs (p, 2) of rows of one class, and how many there are: two keys a row are held, no more."""
+    keys = _keys(evidence)
+    ordered = np.sort(keys)
+    again = np.flatnonzero((ordered[1:] == ordered[:-1]) & (ordered[1:] != 0)) + 1
+    # `again` runs without a gap through a class but for its first row: every other one of a run ends a pair.
+    begins = np.flatnonzero(np.diff(again, prepend=-2) != 1)
+    place = np.arange(len(again)) - np.repeat(begins, np.diff(np.append(begins, len(again))))
+    comparable = int((place % 2 == 0).sum())
+    ends = np.flatnonzero(place % 2 == 0)
+    if comparable > MOST:
+        ends = np.sort(rng.choice(ends, MOST, replace=False))
+    wanted, first = np.unique(ordered[again[ends]], return_index=True)
+    del ordered
+    rows = _rows_of(keys, wanted)
+    rows = rows[np.argsort(keys[rows], kind="stable")]
+    starts = np.searchsorted(keys[rows], wanted)
+    of = np.searchsorted(first, np.arange(len(ends)), side="right") - 1
+    seconds = starts[of] + place[ends] + 1
+    return np.stack([rows[seconds - 1], rows[seconds]], axis=1).reshape(-1, 2), comparable
+
+
+def _keys(evidence: Evidence) -> U64:
+    """(n,): equal for rows of one source, tag and modality; 0 for rows that are not compared."""
+    keys: U64 = np.array(evidence.table.source)
+    for name, odd in (
+        (evidence.names.version, 0x9E3779B97F4A7C15),
+        (evidence.names.modality, 0xC2B2AE3D27D4EB4F),
+    ):
+        held = evidence.group(name)
+        if held is not None:
+            steps: U64 = np.arange(65_536, dtype=np.uint64) * np.uint64(odd)
+            keys ^= steps[held.codes]
+    keys[~evidence.good | (evidence.table.source == 0)] = 0
+    return keys
+
+
+def _rows_of(values: U64, wanted: U64) -> I64:
+    """Rows whose value is one of `wanted`."""
+    parts = [
+        np.flatnonzero(np.isin(values[at : at + CHUNK], wanted)) + at for at in range(0, len(values), CHUNK)
+    ]
+    return np.concatenate([np.zeros(0, np.int64), *parts])
 
 
 def _placeholder(evidence: Evidence, pairs: I64, apart: I64) -> Mask:
@@ -93,11 +126,11 @@ def _placeholder(evidence: Evidence, pairs: I64, apart: I64) -> Mask:
     if not len(apart):
         return out
     table = evidence.table
-    digests, counts = np.unique(table.digest, return_counts=True)
-    common = digests[counts >= CROWD]
     own = table.digest[pairs[apart]]
-    for digest in np.intersect1d(common, own):
-        if len(np.unique(table.source[table.digest == digest])) > 1:
+    rows = _rows_of(table.digest, np.unique(own))
+    digests, counts = np.unique(table.digest[rows], return_counts=True)
+    for digest in digests[counts >= CROWD]:
+        if len(np.unique(table.source[rows[table.digest[rows] == digest]])) > 1:
             out[apart] |= (own == digest).any(axis=1)
     return out
 
@@ -120,8 +153,3 @@ def _cosines(evidence: Evidence, pairs: I64, fetch: Callable[[I64], dict[int, F3
         if a is not None and b is not None:
             out[i] = float(score(a[None], b[None], "cosine")[0])
     return out
-
-
-def _codes(evidence: Evidence, name: str | None) -> I64:
-    held = evidence.group(name)
-    return np.zeros(len(evidence.table), np.int64) if held is None else held.codes.astype(np.int64)

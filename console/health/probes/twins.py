@@ -79,8 +79,11 @@ def lexical_twins(evidence: Evidence) -> Twins | NotMeasured:
     picture = np.array([_has(evidence.payloads[int(i)], image) for i in at], np.bool_)
     groups = (modality * 2 + picture) * 65_536 + _codes(evidence, evidence.names.version, rows)
     near, text = nearest(texts, every, WIDTH, modality)
-    mates, mate_text = nearest(texts, every, MATES, groups)
     _, of, size = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(size) == len(np.unique(modality)):
+        mates, mate_text = near[:, :MATES], text[:, :MATES]
+    else:
+        mates, mate_text = nearest(texts, every, MATES, groups)
     mates = np.where((size[of] >= FEWEST)[:, None], mates, -1)
     cosine = np.stack([np.einsum("ij,ij->i", unit, unit[near[:, i]]) for i in range(near.shape[1])], axis=1)
     rank, crowd = _ranks(unit, of, mates)
