@@ -29,6 +29,8 @@ LONGEST: Final = 20_000
 REASONS: Final = 5
 """Different reasons for refused pictures that are kept."""
 
+LATE: Final = "There was no time left to read it."
+
 Modality = Literal["text", "image"]
 
 
@@ -96,12 +98,22 @@ def pictures(settings: Settings) -> ImageStore:
     return ImageStore(settings.images, [demo_mark(settings.home).parent])
 
 
-def opened(origins: Sequence[Origin | None], store: ImageStore, refused: Counter[str]) -> list[Any]:
-    """The PIL pictures; None where there is none or it was refused, which `refused` counts by reason."""
+def opened(
+    origins: Sequence[Origin | None],
+    store: ImageStore,
+    refused: Counter[str],
+    enough: Callable[[], bool] = lambda: False,
+) -> list[Any]:
+    """The PIL pictures; None where there is none or it was refused, which `refused` counts by reason.
+
+    Hosts may be slow: once `enough()`, the others are not read.
+    """
     out: list[Any] = []
     for one in origins:
         picture = None
-        if one is not None and one.modality == "image":
+        if one is not None and one.modality == "image" and enough():
+            refused[LATE] += 1
+        elif one is not None and one.modality == "image":
             try:
                 picture = store.open(one.value)
             except PlumblineError as error:
@@ -130,7 +142,7 @@ def encode(
         if enough():
             break
         part = origins[at : at + size]
-        held = opened(part, store, out.refused)
+        held = opened(part, store, out.refused, enough)
         texts = [i for i, o in enumerate(part) if o is not None and o.modality == "text"]
         shown = [i for i, p in enumerate(held) if p is not None]
         change = alter or _unchanged

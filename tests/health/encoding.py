@@ -14,6 +14,7 @@ import numpy as np
 
 from connectors.errors import PlumblineError
 from connectors.model import Batch, Hit, RowId, Vectors
+from connectors.spec import ConnectionSpec
 from console.encoders import EncoderSpec
 from console.health.evidence import Evidence
 from console.health.options import CheckOptions, FieldNames
@@ -83,8 +84,10 @@ class Hashing:
 class Bench(Workspace):
     """A workspace whose encoders are `Hashing` ones."""
 
-    def __init__(self, home: Path, encoders: Sequence[Hashing]) -> None:
-        super().__init__(Settings(home=home))
+    def __init__(
+        self, home: Path, encoders: Sequence[Hashing], connections: Mapping[str, ConnectionSpec] | None = None
+    ) -> None:
+        super().__init__(Settings(home=home, connections=dict(connections or {})))
         self.encoders = {e.name: e for e in encoders}
 
     def encoder_specs(self) -> Mapping[str, EncoderSpec]:

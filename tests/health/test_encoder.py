@@ -369,6 +369,30 @@ def test_refused_pictures_are_counted_and_said(tmp_path: Path) -> None:
     assert "passwd" not in said
 
 
+def test_slow_pictures_do_not_outlast_the_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    from console.encoders.sources import ImageStore
+    from console.health.origins import LATE
+
+    matrix, payloads = with_pictures(100)
+    quick = ImageStore.open
+
+    def slow(store: ImageStore, reference: str) -> Any:
+        time.sleep(0.1)
+        return quick(store, reference)
+
+    monkeypatch.setattr(ImageStore, "open", slow)
+    began = time.monotonic()
+    evidence = run(tmp_path, matrix, payloads, seconds=2.0)
+    assert time.monotonic() - began < 4
+    probed = evidence.get(Reencoded)
+    assert isinstance(probed, Reencoded)
+    assert 0 < len(probed.rows) < 100
+    assert probed.refused[LATE] > 0
+    assert not probed.every
+
+
 def test_hostile_texts_are_encoded_as_text(tmp_path: Path) -> None:
     payloads = [
         {"caption": t, "embedding_version": "mine"}
