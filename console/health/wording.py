@@ -16,7 +16,7 @@ LONGEST_SENTENCE: Final = 600
 _WHOLE: Final = 0.9995
 """A share that is written as "all"."""
 _NEVER: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_COUNTED: Final = re.compile(r"^([\d,]+ of (?:about )?[\d,]+ rows|[\d,]+ rows)\b(?=,? )")
+_COUNTED: Final = re.compile(r"^([\d,]+(?: of [\d,]+)?(?: [a-z-]+){0,2} rows)\b(?=,? )")
 
 
 def plain(text: str, longest: int = LONGEST_SENTENCE) -> str:

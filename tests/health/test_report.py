@@ -292,6 +292,10 @@ class TestSentences:
     def test_groups_in_words(self, group: Group, told: str) -> None:
         assert with_group(finding(group=group), "embedding_version", "modality").startswith(told)
 
+    def test_rows_of_a_kind_are_rows(self) -> None:
+        held = finding(group=CAMERA, summary="50 of 180 tagged rows are foreign")
+        assert with_group(held, None, None) == "50 of 180 tagged rows, all from source=camera-3, are foreign"
+
     def test_a_sentence_without_a_count_gets_the_group_behind_it(self) -> None:
         held = finding(group=CAMERA, summary="Lengths differ.")
         assert with_group(held, None, None) == "Lengths differ. The rows: all from source=camera-3."
