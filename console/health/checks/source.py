@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from console.health.findings import Severity
     from console.health.policy import Policy
 
+KINDS: Final = ("type", "kind", "media_type", "content_type", "modality")
+"""Names of fields that say what sort of thing a row is."""
 NOTHING: Final = frozenset({"", "nan", "none", "null", "undefined", "n/a", "<na>"})
 """What is left of a missing value that was written as text."""
 
@@ -176,14 +178,15 @@ def _worded_nothing(evidence: Evidence) -> Any:
 
 def _by_design(evidence: Evidence, looked: Mask, wrong: Mask) -> str | None:
     """The modality or type field whose values have either all or none of their rows without a source."""
-    field = evidence.names.modality
-    held = evidence.group(field)
-    if held is None:
-        return None
-    total = np.bincount(held.codes[looked])
-    without = np.bincount(held.codes[wrong], minlength=len(total))
-    if ((without == 0) | (without == total)).all() and (without == 0)[total > 0].any():
-        return str(field)
+    names = evidence.names
+    for field in dict.fromkeys((names.modality, *(g for g in names.groups if g.rpartition(".")[2] in KINDS))):
+        held = evidence.group(field)
+        if held is None:
+            continue
+        total = np.bincount(held.codes[looked])
+        without = np.bincount(held.codes[wrong], minlength=len(total))
+        if ((without == 0) | (without == total)).all() and (without == 0)[total > 0].any():
+            return str(field)
     return None
 
 

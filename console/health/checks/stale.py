@@ -132,7 +132,7 @@ def _by_hash(evidence: Evidence, policy: Policy) -> list[Finding] | None:
     """Rows carry a hash of the text that was embedded: which field and which hash is found out."""
     names, payloads = evidence.names, evidence.payloads
     texts = [text_of(p, names) for p in payloads]
-    for name in HASH_FIELDS:
+    for name in _named(names.columns, HASH_FIELDS):
         said = [value_at(p, name) for p in payloads]
         both = [
             i for i, (s, t) in enumerate(zip(said, texts, strict=True))
@@ -158,10 +158,9 @@ def _by_hash(evidence: Evidence, policy: Policy) -> list[Finding] | None:
 
 def _by_time(evidence: Evidence, policy: Policy) -> list[Finding] | None:
     """A time of embedding and a later time of change, by the names of their fields."""
-    payloads, own = evidence.payloads, evidence.names.time
-    embedded = [f for f in (own, *EMBEDDED) if f is not None and f.rpartition(".")[2] in EMBEDDED]
-    for made in dict.fromkeys(embedded):
-        for touched in MODIFIED:
+    payloads, columns = evidence.payloads, evidence.names.columns
+    for made in _named(columns, EMBEDDED):
+        for touched in _named(columns, MODIFIED):
             then = _times(payloads, made)
             later = _times(payloads, touched)
             both = np.flatnonzero(np.isfinite(then) & np.isfinite(later))
@@ -226,6 +225,12 @@ def _stale(
             key=key,
         )
     ]
+
+
+def _named(columns: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """The fields that were read whose own name is one of these, in their order."""
+    ends = {column: column.rpartition(".")[2] for column in columns}
+    return [column for name in wanted for column in columns if ends[column] == name]
 
 
 def _times(payloads: Sequence[Payload], path: str) -> Any:
