@@ -313,3 +313,27 @@ def test_one_evaluation_of_the_aggregate_is_fast() -> None:
     for one in rest:
         run("metric-mismatch", one)
     assert (time.perf_counter() - start) / 5 < 0.05
+
+
+def test_a_tail_on_one_side_and_drift_on_the_other_are_two_findings() -> None:
+    rng = np.random.default_rng(8)
+    norm = np.exp(rng.exponential(0.045, 4000)).astype(np.float32)
+    norm[:50] *= np.float32(0.3)
+    found, _ = run(
+        "norm-drift", evidence(anisotropic(4000, 32, 8) * norm[:, None], captions(4000), metric="dot")
+    )
+    assert {f.id: f.severity for f in found} == {"norm-drift": "warning", "norm-drift:tail": "info"}
+    assert rows_of(found[0]) == list(range(50))
+
+
+def test_rows_that_were_cut_and_so_are_shorter_have_one_cause() -> None:
+    from console.health.causes import explain
+    from console.health.run import judge
+
+    matrix = anisotropic(1000, 64, 3)
+    matrix[100:160, 32:] = 0
+    held = evidence(matrix, captions(1000), metric="dot")
+    findings = explain(judge(held, RULES)[0], held, RULES, np.random.default_rng(0))
+    drift = next(f for f in findings if f.code == "norm-drift")
+    assert drift.because_of == ("truncated-dimensions",)
+    assert {f.code for f in findings if f.rank >= 2 and not f.because_of} == {"truncated-dimensions"}

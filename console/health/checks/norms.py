@@ -259,7 +259,9 @@ def _judged(evidence: Evidence, drift: _Drift, part: _Part, of: Mapping[str, flo
         facts |= {"auc": scale.auc, "ratio_of_medians": scale.ratio}
         group = Group(scale.field, scale.value, scale.rows, 1.0, 1.0)
         effect = Effect(max(scale.auc, 1 - scale.auc), of["group_auc"], scale.low, None, "AUC of the lengths")
-    key = "" if scale is None else plain(f"{scale.field}={scale.value}", 2 * _NAME)
+    key = part.how if part.how in ("tail", "outliers") else ""
+    if scale is not None:
+        key = plain(f"{scale.field}={scale.value}", 2 * _NAME)
     said = f"{marked.told()} have norms of {span(drift.norm[part.rows])}"
     if len(rest):
         said += f"; the rest {'are' if np.ptp(rest) <= 2e-3 else 'have'} {_rest(rest)}"
