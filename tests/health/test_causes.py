@@ -10,14 +10,19 @@ import numpy as np
 import pytest
 from scipy.stats import hypergeom
 
+from console.health import registry
+from console.health.asking import Asked
 from console.health.causes import explain, name_group
-from console.health.findings import Effect, Finding, NotMeasured, Remedy
+from console.health.findings import Effect, Finding, Group, NotMeasured, Remedy
 from console.health.grouping import Groups, chance
 from console.health.method import CONSTANTS
 from console.health.options import FieldNames
 from console.health.peeling import draw
-from console.health.policy import Policy
+from console.health.policy import Policy, policy
+from console.health.probes.neighbours import Lists
+from console.health.probes.recall import Recall
 from console.health.registry import Check
+from console.health.undoing import overlap
 from tests.health.building import evidence as built
 
 RULES = Policy("test", "1", {}, {})
@@ -502,3 +507,135 @@ def test_random_removals_are_of_the_size_asked_for(n: int) -> None:
 def test_every_constant_has_a_reason() -> None:
     assert all(len(c.why) > 20 for c in CONSTANTS)
     assert len({c.name for c in CONSTANTS}) == len(CONSTANTS)
+
+
+class TestRecall:
+    """Recall goes with a cause by its queries: hits and nearest rows are drawn near the query's own number."""
+
+    N = 1_000
+
+    def asked(self, lossy: np.ndarray, seed: int = 0) -> Asked:
+        """200 rows as queries; each nearest row in `lossy` was lost and another one came in its place."""
+        rng = np.random.default_rng(seed)
+        queries = rng.choice(self.N - 30, 200, replace=False)
+        nearest = queries[:, None] + np.arange(1, 11)
+        right = ~lossy[nearest]
+        hits = np.where(right, nearest, queries[:, None] + np.arange(11, 21))
+        zeros = np.zeros(200, np.int64)
+        return Asked(
+            queries, hits, right, nearest, np.full(200, 10), np.ones(200, np.bool_), "client", zeros, zeros
+        )
+
+    def run(self, asked: Asked, *causes: Finding, seed: int = 0) -> Finding:
+        nothing = NotMeasured("Recall", "not asked")
+        held = Recall(asked, nothing, nothing, nothing, nothing, nothing)
+        e = built(*world(self.N), names=NAMES, results={Recall: held})
+        check = replace(
+            registry.checks()["low-ann-recall"],
+            run=lambda again, rules: registry.checks()["low-ann-recall"].run(again, policy()),
+        )
+        (symptom,) = [f for f in check.run(e, RULES) if isinstance(f, Finding)]
+        assert symptom.severity is not None
+        out = explained([*causes, symptom], e, DRIFT, MIX, check, seed=seed)
+        return next(f for f in out if f.code == "low-ann-recall")
+
+    def test_a_loss_among_a_causes_rows_goes_with_it(self) -> None:
+        lossy = pick(self.N, slice(100, 400))
+        out = self.run(self.asked(lossy), finding("version-mix", lossy))
+        assert out.because_of == ("version-mix",)
+        proof = out.evidence["because_of"]
+        assert proof["associated"] is True
+        assert proof["recall_without"] == 1.0
+        assert proof["recall_with"] < 0.2
+
+    def test_a_loss_elsewhere_does_not(self) -> None:
+        for seed in range(5):
+            lossy, innocent = pick(self.N, slice(100, 400)), pick(self.N, slice(600, 900))
+            out = self.run(self.asked(lossy, seed), finding("version-mix", innocent), seed=seed)
+            assert out.because_of == ()
+
+    def test_a_loss_everywhere_does_not(self) -> None:
+        rng = np.random.default_rng(1)
+        out = self.run(
+            self.asked(rng.random(self.N) < 0.3), finding("version-mix", pick(self.N, slice(100, 400)))
+        )
+        assert out.because_of == ()
+
+    def test_rows_that_are_in_every_answer_and_do_not_belong_there(self) -> None:
+        bad = pick(self.N, slice(970, 980))
+        asked = self.asked(np.zeros(self.N, np.bool_))
+        poisoned = replace(
+            asked, hits=np.tile(np.arange(970, 980), (200, 1)), right=np.zeros((200, 10), np.bool_)
+        )
+        out = self.run(
+            poisoned, finding("version-mix", bad), finding("norm-drift", pick(self.N, slice(0, 100)))
+        )
+        assert out.because_of == ("version-mix",)
+        assert out.evidence["because_of"]["wrong_hits_of_rows"] == 1.0
+
+
+class TestUndone:
+    """Causes without rows that could be left out."""
+
+    def aggregate(self, code: str, value: float, line: float, key: str = "", **more: object) -> Finding:
+        held = {"effect": Effect(value, line), "key": key} | more
+        return Finding(code, "warning", "Something.", "probe", REMEDY, **held)  # type: ignore[arg-type]
+
+    def check(self, code: str, kind: str, stage: str) -> Check:
+        return Check(code, code, kind, stage, ("warning",), ("none",), (), lambda e, r: [], "fake")  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(("left", "folds"), [(0.02, True), (0.2, False), (None, False)])
+    def test_lengths_of_more_than_half_of_the_rows(self, left: float | None, folds: bool) -> None:
+        e = built(*world(), names=NAMES)
+        drift = finding("norm-drift", pick(1_000, slice(0, 600)))
+        collapse = self.aggregate("collapsed-neighbors", 0.3, 0.1, evidence={"excess_without_lengths": left})
+        out = explained(
+            [drift, collapse], e, DRIFT, self.check("collapsed-neighbors", "aggregate", "collapse")
+        )
+        assert told(out)["collapsed-neighbors"] == (("norm-drift",) if folds else ())
+
+    @pytest.mark.parametrize(("rescored", "folds"), [(0.99, True), (0.8, False)])
+    def test_a_codebook_that_rescoring_makes_up_for(self, rescored: float, folds: bool) -> None:
+        e = built(*world(), names=NAMES)
+        stale = self.aggregate(
+            "stale-quantization", 0.3, 0.05, evidence={"with_rescoring": {"value": rescored}}
+        )
+        low = self.aggregate("low-ann-recall", 0.7, 0.95, effect=Effect(0.7, 0.95, worse="lower"))
+        checks = [self.check(c, "aggregate", "recall") for c in ("stale-quantization", "low-ann-recall")]
+        assert bool(told(explained([low, stale], e, *checks))["low-ann-recall"]) is folds
+
+    def test_one_figure_held_to_two_lines(self) -> None:
+        e = built(*world(), names=NAMES)
+        low = self.aggregate("low-ann-recall", 0.7, 0.95, effect=Effect(0.7, 0.95, worse="lower"))
+        drop = self.aggregate("recall-drop", 0.29, 0.05)
+        checks = [
+            self.check("low-ann-recall", "aggregate", "recall"),
+            self.check("recall-drop", "drift", "baseline"),
+        ]
+        assert told(explained([low, drop], e, *checks))["recall-drop"] == ("low-ann-recall",)
+
+    def test_overlap_is_the_mean_over_pairs(self) -> None:
+        rng = np.random.default_rng(0)
+        near = np.stack([rng.choice(60, 20, replace=False) for _ in range(12)])
+        pairs = [len({*a} & {*b}) / 20 for i, a in enumerate(near) for j, b in enumerate(near) if i != j]
+        lists = Lists(np.arange(12), near, np.zeros((12, 20), np.float32))
+        assert overlap(lists, 60) == pytest.approx(np.mean(pairs))
+
+
+def test_a_value_that_floods_results_is_the_collapse_seen_again() -> None:
+    matrix, _ = world()
+    matrix[:200, 0] = 1.0
+    payloads = [{"source": "camera-3" if i < 200 else "camera-4"} for i in range(1_000)]
+    e = built(matrix, payloads, names=NAMES)
+    collapse = tilt()
+    flood = Check(
+        "filter-masking", "x", "aggregate", "recall", ("warning",), ("none",), (), lambda e, r: [], "fake"
+    )
+    for group, folds in (
+        (Group("source", "camera-3", 200, 1.0, 1.0), True),
+        (Group("source", "camera-9", 0, 1.0, 1.0), False),
+    ):
+        found = Finding("filter-masking", "warning", "Flooded.", "probe", REMEDY, group=group)
+        out = told(explained([found, *collapse.run(e, RULES)], e, collapse, flood))
+        assert bool(out["filter-masking"]) is folds
+        assert out["collapsed-neighbors"] == ()
