@@ -76,8 +76,7 @@ class Drawing:
         at = np.arange(len(order)) if below is None else np.flatnonzero(order < below)
         if not len(at):
             return
-        vectors = {f: np.where(v.present[at, None], v.matrix[at], np.float32(0))
-                   for f, v in batch.vectors.items() if f in self._fields}  # fmt: skip
+        vectors = {name: batch.vectors[name].matrix[at] for name in self._fields}
         taken = _Taken(part, first + at, order[at], vectors, payloads(batch, at.tolist()))
         with self._lock:
             self._held.append(taken)
