@@ -10,6 +10,7 @@ import numpy as np
 from console.health.checks.geometry import NEAR, Z, no_structure, unmeasured
 from console.health.evidence import Evidence
 from console.health.findings import Effect, Finding, NotMeasured, Outcomes, Remedy, Severity
+from console.health.moving import gap_moved
 from console.health.policy import Policy
 from console.health.probes.neighbours import Lists, Neighbours
 from console.health.probes.partners import Partners
@@ -28,11 +29,11 @@ HUBS: Final = 20
     kind="aggregate",
     stage="collapse",
     severities=("info", "warning", "critical"),
-    actions=("investigate", "renormalize", "none"),
+    actions=("investigate", "none"),
     thresholds=(
         Threshold("excess", 0.1, "a tenth of two lists of 20 in common beyond chance (HEALTH.md)"),
         Threshold("excess_critical", 0.35, "a third of every answer is the same rows (HEALTH.md)"),
-        Threshold("min_rows", 400, "chance alone gives 20 of 400 rows in common"),
+        Threshold("min_rows", 400, "below it chance alone puts over 5% of two lists of 20 in common"),
     ),
 )
 def collapsed_neighbors(evidence: Evidence, rules: Policy) -> Outcomes:
@@ -143,15 +144,20 @@ def _expected_slots(q: int, n: int, seed: int) -> float:
     fault="the clouds of two modalities do not meet",
     kind="aggregate",
     stage="axis",
-    severities=("info", "critical"),
-    actions=("none", "reingest"),
+    severities=("info", "warning", "critical"),
+    actions=("none", "reingest", "investigate"),
     thresholds=(
         Threshold("meeting", 0.1, "neighbours across modalities, of what chance gives; ordinary in CLIP (Liang 2022)"),
         Threshold("times_chance", 5, "partner recall@10: rows that belong together must find each other"),
         Threshold("min_rows", 50, "of each modality"),
+        Threshold("moved", 0.1, "spreads that the distance of the means moved since the baseline, as drift's `shift`"),
     ),
 )  # fmt: skip
 def modality_gap(evidence: Evidence, rules: Policy) -> Outcomes:
+    return [*_gap(evidence, rules), *gap_moved(evidence, rules.get("modality-gap", "moved"))]
+
+
+def _gap(evidence: Evidence, rules: Policy) -> Outcomes:
     code, of = "modality-gap", rules.of("modality-gap")
     codes = evidence.group(evidence.names.modality)
     if codes is None:

@@ -41,7 +41,7 @@ _DIMENSIONS = Threshold(
         Threshold(
             "contrast_ratio",
             1.0,
-            "in units of sqrt(2 ln n), the largest of n independent normal scores: real data 1.7 to 2.2 of it",
+            "in units of sqrt(2 ln n), the largest of n independent normal scores; noise measures .85",
         ),
         _ROWS,
         _DIMENSIONS,
@@ -100,7 +100,7 @@ def no_structure(evidence: Evidence, rules: Policy) -> Outcomes:
     actions=("reingest", "investigate", "none"),
     thresholds=(
         Threshold(
-            "mean_share", 0.95, "R2 of the mean direction: neighbours change after centring from there on"
+            "mean_share", 0.95, "R2 of the mean direction: the rest of a vector is a twentieth of its length squared"
         ),
         Threshold("mean_share_info", 0.85, "ranking is intact; score cutoffs and quantization suffer"),
         Threshold("neighbours_kept", 0.5, "half of the ten nearest are others once the mean is taken off"),
