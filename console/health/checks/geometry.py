@@ -100,7 +100,9 @@ def no_structure(evidence: Evidence, rules: Policy) -> Outcomes:
     actions=("reingest", "investigate", "none"),
     thresholds=(
         Threshold(
-            "mean_share", 0.95, "R2 of the mean direction: the rest of a vector is a twentieth of its length squared"
+            "mean_share",
+            0.95,
+            "R2 of the mean direction: the rest of a vector is a twentieth of its length squared",
         ),
         Threshold("mean_share_info", 0.85, "ranking is intact; score cutoffs and quantization suffer"),
         Threshold("neighbours_kept", 0.5, "half of the ten nearest are others once the mean is taken off"),
