@@ -35,6 +35,9 @@ re-encoding, and by what their neighbours and twins say; a metric suits lengths 
 SOURCES: Final = frozenset({"empty-source", "cut-source"})
 """What was embedded comes before every vector: nothing in a vector explains it."""
 
+NO_EDGE: Final = frozenset({("encoder-mismatch", "duplicate-vectors")})
+"""Re-encoding meets every vector that is not the row's own, a placeholder's too; it is not what put it there."""
+
 COLLAPSE: Final = "collapsed-neighbors"
 FLOOD: Final = "filter-masking"
 _IDENTITY: Final = registry.STAGES.index("identity")
@@ -138,7 +141,11 @@ class _Explaining:
     def earlier(self, finding: Finding, others: Sequence[Finding]) -> list[Finding]:
         """Findings with rows that an edge to `finding` may come from."""
         place = self.place(finding)
-        return [o for o in others if self.place(o) < place and o.code not in NO_CAUSE]
+        return [
+            o
+            for o in others
+            if self.place(o) < place and o.code not in NO_CAUSE and (o.code, finding.code) not in NO_EDGE
+        ]
 
     def row_causes(self, finding: Finding, rows: Sequence[Finding]) -> list[Finding]:
         """Rows that an aggregate names are those at which it shows, not those that are at fault: pairs of one source

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 
 from console.health.findings import Finding, NotMeasured
-from console.health.probes.neighbours import Directions, Lists
+from console.health.probes.neighbours import Directions, Lists, Neighbours
 
 if TYPE_CHECKING:
     from console.health.evidence import Evidence
 
 DEPTH: Final = 20
+"""As of collapsed-neighbors."""
+FLOOD_DEPTH: Final = 10
+"""As of filter-masking."""
 Undo = Callable[[Finding, Finding, "Evidence"], "float | None"]
 
 
@@ -37,6 +40,20 @@ def undone(cause: Finding, symptom: Finding, evidence: Evidence) -> dict[str, An
 def _at_one_length(_cause: Finding, symptom: Finding, _evidence: Evidence) -> float | None:
     left = symptom.evidence.get("excess_without_lengths")
     return float(left) if isinstance(left, (int, float)) else None
+
+
+def _flood_at_one_length(_cause: Finding, symptom: Finding, evidence: Evidence) -> float | None:
+    """Lift of the value among the ten nearest by direction, over queries that do not carry it."""
+    held, group = evidence.get(Neighbours), symptom.group
+    if isinstance(held, NotMeasured) or group is None or group.field not in evidence.table.groups:
+        return None
+    lists = held.lists(evidence, FLOOD_DEPTH, direction=True)
+    if isinstance(lists, NotMeasured):
+        return None
+    own = evidence.table.groups[group.field].mask(group.value)[evidence.reservoir.rows]
+    base = float(own[evidence.places].mean())
+    others = ~own[lists.probes]
+    return float(own[lists.near[others]].mean()) / base if base and others.any() else None
 
 
 def _centred(cause: Finding, _symptom: Finding, evidence: Evidence) -> float | None:
@@ -77,6 +94,8 @@ def _same_figure(cause: Finding, symptom: Finding, _evidence: Evidence) -> float
 
 UNDOING: Final[Mapping[tuple[str, str], Undo]] = {
     ("norm-drift", "collapsed-neighbors"): _at_one_length,
+    ("norm-drift", "filter-masking"): _flood_at_one_length,
+    ("metric-mismatch", "filter-masking"): _flood_at_one_length,
     ("metric-mismatch", "collapsed-neighbors"): _at_one_length,
     ("dominant-axis", "collapsed-neighbors"): _centred,
     ("stale-quantization", "low-ann-recall"): _rescored,

@@ -19,7 +19,7 @@ from console.health.method import CONSTANTS
 from console.health.options import FieldNames
 from console.health.peeling import draw
 from console.health.policy import Policy, policy
-from console.health.probes.neighbours import Lists
+from console.health.probes.neighbours import Lists, Neighbours
 from console.health.probes.recall import Recall
 from console.health.registry import Check
 from console.health.undoing import overlap
@@ -183,6 +183,26 @@ class TestFolds:
             "misaligned-payload": (),
             "encoder-mismatch": ("misaligned-payload",),
             "text-vector-disagreement": ("misaligned-payload",),
+        }
+
+    def test_re_encoding_meets_placeholders_and_does_not_make_them(self) -> None:
+        e = built(*world(), names=NAMES)
+        rows = pick(1_000, slice(0, 50))
+        mismatch = rows_check("encoder-mismatch", "identity")
+        out = explained(
+            [finding("encoder-mismatch", rows), finding("duplicate-vectors", rows)], e, mismatch, DOUBLE
+        )
+        assert set(told(out).values()) == {()}
+
+    def test_nothing_to_embed_comes_before_every_vector(self) -> None:
+        e = built(*world(), names=NAMES)
+        rows = pick(1_000, slice(0, 50))
+        checks = [rows_check("zero-vectors", "zero"), rows_check("empty-source", "identity"), DOUBLE]
+        out = told(explained([finding(c.code, rows) for c in checks], e, *checks))
+        assert out == {
+            "empty-source": (),
+            "zero-vectors": ("empty-source",),
+            "duplicate-vectors": ("empty-source",),
         }
 
     def test_one_row_of_two_faults(self) -> None:
@@ -593,6 +613,28 @@ class TestUndone:
             [drift, collapse], e, DRIFT, self.check("collapsed-neighbors", "aggregate", "collapse")
         )
         assert told(out)["collapsed-neighbors"] == (("norm-drift",) if folds else ())
+
+    def test_long_rows_that_flood_by_their_length(self) -> None:
+        """By direction the value is as common in answers as among the rows."""
+        n = 1_000
+        matrix, _ = world(n)
+        payloads = [{"source": "camera-3" if i < 300 else "camera-4"} for i in range(n)]
+        e = built(matrix, payloads, names=NAMES)
+        near = np.arange(600, 800)[:, None] + np.tile([1, -1, 2, -2, 3, -3, 4, -4, 5, -5], (200, 1))
+        spread = near % n
+        spread[:, :3] = np.random.default_rng(0).integers(0, 300, (200, 3))
+        held = {}
+        for name, rows in (("long", np.tile(np.arange(10), (200, 1))), ("plain", spread)):
+            held[name] = Lists(np.arange(600, 800), rows, np.zeros((200, 10), np.float32))
+        group = Group("source", "camera-3", 300, 1.0, 1.0)
+        flood = self.aggregate("filter-masking", 3.3, 3.0, group=group)
+        drift = finding("norm-drift", pick(n, slice(0, 300)))
+        check = self.check("filter-masking", "aggregate", "recall")
+        pairs, nothing = np.zeros((0, 2), np.int64), np.zeros(0, np.float32)
+        for direction, folds in (("plain", True), ("long", False)):
+            lists = Neighbours(held["long"], held[direction], pairs, nothing, nothing, n)
+            out = explained([drift, flood], replace(e, results={Neighbours: lists}), DRIFT, check)
+            assert bool(told(out)["filter-masking"]) is folds
 
     @pytest.mark.parametrize(("rescored", "folds"), [(0.99, True), (0.8, False)])
     def test_a_codebook_that_rescoring_makes_up_for(self, rescored: float, folds: bool) -> None:
