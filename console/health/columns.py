@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -42,8 +42,9 @@ class Columns:
 class Coder:
     """Codes for the values of one field as they come. Past the bound, values that rank last go to the others."""
 
-    def __init__(self, *, tag: bool = False) -> None:
+    def __init__(self, *, tag: bool = False, heavy: frozenset[Key] = frozenset()) -> None:
         self._tag = tag
+        self.heavy = heavy
         self.values: list[Any] = []
         self.dead: list[bool] = []
         self._plain: dict[str, int] = {}
@@ -72,12 +73,9 @@ class Coder:
         return [(i + 1 + OTHER_CODE, key_of(v), v) for i, v in enumerate(self.values) if not self.dead[i]]
 
     def _code(self, value: Any) -> int:
-        if self._tag and isinstance(value, list) and len(value) == 1:  # pyright: ignore[reportUnknownArgumentType]
-            value = value[0]  # pyright: ignore[reportUnknownVariableType]
-        if empty(value):
+        value = grouped(value, tag=self._tag)
+        if value is None:
             return 0
-        if not isinstance(value, (str, int, float, bool)):
-            value = canonical(value)
         if isinstance(value, str) and len(value) > LONGEST:
             return self._other()
         key = key_of(value)
@@ -85,7 +83,7 @@ class Coder:
         return self._meet(key, value) if code is None else code
 
     def _meet(self, key: Key, value: Any) -> int:
-        rank = rank_of(key)
+        rank = rank_of(key, self.heavy)
         code = len(self.values) + 1 + OTHER_CODE
         if code >= MOST_CODES or (self._last is not None and rank > self._last):
             return self._other()
@@ -111,12 +109,26 @@ class Coder:
         return OTHER_CODE
 
 
+def grouped(value: Any, *, tag: bool) -> Any:
+    """The value that a row's group goes by, None where it has none. `tag`: a list of one tag is that tag."""
+    if tag and isinstance(value, list) and len(cast("list[Any]", value)) == 1:
+        value = cast("list[Any]", value)[0]
+    if empty(value):
+        return None
+    return value if isinstance(value, (str, int, float, bool)) else canonical(value)
+
+
 class Reading:
     """One range's reading of payload columns."""
 
-    def __init__(self, names: FieldNames, *, parts: bool = False) -> None:
+    def __init__(
+        self, names: FieldNames, heavy: Mapping[str, frozenset[Key]], *, parts: bool = False
+    ) -> None:
         self._names = names
-        self.coders = {name: Coder(tag=name == names.version) for name in names.groups}
+        self.coders = {
+            name: Coder(tag=name == names.version, heavy=heavy.get(name, frozenset()))
+            for name in names.groups
+        }
         self._parts = parts and TENANT not in self.coders
         if self._parts:
             self.coders[TENANT] = Coder()
@@ -161,7 +173,8 @@ def merged(coders: Sequence[Coder]) -> tuple[tuple[Any, ...], int | None, list[U
     over = any(coder.over for coder in coders)
     if len(order) > VALUES:
         over = True
-        kept = set(sorted(order, key=rank_of)[:VALUES])
+        heavy = frozenset[Key]().union(*(coder.heavy for coder in coders))
+        kept = set(sorted(order, key=lambda key: rank_of(key, heavy))[:VALUES])
         order = {key: value for key, value in order.items() if key in kept}
     code = {key: i + 1 for i, key in enumerate(order)}
     other = len(order) + 1

@@ -77,12 +77,13 @@ class GroupStats:
 class GroupField:
     """One field's groups. Past the bound, values that rank last are put together under `OTHER`.
 
-    The rank is a hash of the value, so it is the same whatever was seen before: a value that was put away ranks
-    behind `VALUES` others for good, and counts do not depend on the order of merging.
+    A value that was put away ranks behind `VALUES` others for good, and counts do not depend on the order of
+    merging (see `rank_of`). `heavy`: values that are known to be common, which are kept first.
     """
 
-    def __init__(self, d: int) -> None:
+    def __init__(self, d: int, heavy: frozenset[Key] = frozenset()) -> None:
         self._d = d
+        self._heavy = heavy
         self._held: dict[Key, GroupStats] = {}
         self._values: dict[Key, Any] = {}
 
@@ -111,7 +112,7 @@ class GroupField:
         for code in occurring:
             value = OTHER if code == codes.other else None if code == 0 else codes.values[code - 1]
             key = key_of(value)
-            if last is not None and key not in self._held and key not in UNBOUND and rank_of(key) > last:
+            if last is not None and key not in self._held and key not in UNBOUND and self._rank(key) > last:
                 value, key = OTHER, key_of(OTHER)
             self._values[key] = value
             at[code] = keys.setdefault(key, len(keys))
@@ -144,7 +145,7 @@ class GroupField:
         self._bound()
 
     def merge(self, other: GroupField) -> GroupField:
-        out = GroupField(max(self._d, other._d))
+        out = GroupField(max(self._d, other._d), self._heavy | other._heavy)
         for one in (self, other):
             out._values.update(one._values)
             for key, stats in one._held.items():
@@ -152,9 +153,12 @@ class GroupField:
         out._bound()
         return out
 
+    def _rank(self, key: Key) -> int:
+        return rank_of(key, self._heavy)
+
     def _last(self) -> int | None:
         """The rank of the last value that is kept, None while there is room."""
-        ranks = [rank_of(key) for key in self._held if key not in UNBOUND]
+        ranks = [self._rank(key) for key in self._held if key not in UNBOUND]
         return max(ranks) if len(ranks) >= VALUES else None
 
     def _bound(self) -> None:
@@ -163,7 +167,7 @@ class GroupField:
             return
         other = key_of(OTHER)
         self._values[other] = OTHER
-        for key in sorted(bounded, key=rank_of)[VALUES:]:
+        for key in sorted(bounded, key=self._rank)[VALUES:]:
             self._held[other] = self._held.get(other, GroupStats(self._d)).merge(self._held.pop(key))
             del self._values[key]
 

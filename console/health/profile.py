@@ -16,6 +16,7 @@ from console.health.kernel import Moments, RowFigures, measure
 from console.health.sketches import Norms
 from console.health.table import F64, MISSING, NON_FINITE, U16, ZERO, Codes, RowTable
 from console.health.values import OTHER as OTHER
+from console.health.values import Key
 from console.search.fields import VERSION
 
 
@@ -46,14 +47,14 @@ class Profile:
     duplicates: int | None
     """Rows whose vector an earlier row has, bit for bit; None where nobody counted them."""
 
-    def __init__(self, d: int = 0) -> None:
+    def __init__(self, d: int = 0, heavy: Mapping[str, frozenset[Key]] | None = None) -> None:
         self.rows = self.missing = self.non_finite = self.zero = self.unit_n = 0
         self.norms = Norms()
         self.version = VERSION
         self.duplicates = None
         self._moments = Moments.empty(d)
         self._unit_sum = np.zeros(d)
-        self._groups: dict[str, GroupField] = {}
+        self._groups = {name: GroupField(d, keys) for name, keys in (heavy or {}).items()}
 
     @classmethod
     def of(cls, matrix: Matrix, present: Mask, table: RowTable) -> Profile:

@@ -17,6 +17,7 @@ from console.health.profile import Profile, duplicates
 from console.health.reservoir import Drawing
 from console.health.spill import Array, Kept, Spill
 from console.health.table import Codes, Ids, RowTable
+from console.health.values import Key
 
 PIECE: Final = 16_384
 """Rows at once, so that a large batch needs no large intermediate arrays."""
@@ -56,11 +57,18 @@ class Gathering:
     """All ranges of one pass over some vector fields. `range` may be called from several threads."""
 
     def __init__(
-        self, fields: Sequence[str], names: FieldNames, seed: int = 0, *, parts: bool = False
+        self,
+        fields: Sequence[str],
+        names: FieldNames,
+        seed: int = 0,
+        *,
+        parts: bool = False,
+        heavy: Mapping[str, frozenset[Key]] | None = None,
     ) -> None:
         self.fields = tuple(fields)
         self.names = names
         self.parts = parts
+        self.heavy = heavy or {}
         self.drawing = Drawing(self.fields, seed)
         self.spill = Spill()
         self._ranges: list[RangeRows] = []
@@ -124,8 +132,8 @@ class RangeRows:
 
     def __init__(self, whole: Gathering, number: int) -> None:
         self.rows = 0
-        self.profiles = {name: Profile() for name in whole.fields}
-        self.reading = Reading(whole.names, parts=whole.parts)
+        self.profiles = {name: Profile(heavy=whole.heavy) for name in whole.fields}
+        self.reading = Reading(whole.names, whole.heavy, parts=whole.parts)
         self.blocks: dict[Column, list[Array | Kept]] = {}
         self._whole = whole
         self._number = number

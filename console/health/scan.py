@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from console.health.evidence import Reservoir, ScanFacts
+from console.health.groups import VALUES
 from console.health.pace import Pace
 from console.health.probing import Cancelled as Cancelled
 from console.health.profile import Profile
 from console.health.ranges import read_ranges
 from console.health.rows import Gathering
-from console.health.sampling import has_parts, read_again, read_sample
+from console.health.sampling import has_parts, heavy_values, read_again, read_sample
 from console.health.table import RowTable
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def examine(
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     wanted = tuple(f.name for f in fields)
     counted = reader.count(target)
-    gathering = Gathering(wanted, names, options.seed, parts=has_parts(target, description))
+    heavy = heavy_values(reader, target, names, options.seed) if counted.rows > VALUES else None
+    gathering = Gathering(wanted, names, options.seed, parts=has_parts(target, description), heavy=heavy)
     whole = only is None and (options.sample is None or options.sample >= counted.rows)
     pace = Pace(tell, cancelled, options.rate)
     changed = bias = ""

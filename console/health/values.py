@@ -35,9 +35,12 @@ def key_of(value: Any) -> Key:
     return (type(value).__name__, value)
 
 
-def rank_of(key: Key) -> int:
-    """By it values are kept where there are too many: the same everywhere, whatever came before."""
-    return hash64(repr(key))
+def rank_of(key: Key, heavy: frozenset[Key] = frozenset()) -> int:
+    """By it values are kept where there are too many: heavy ones first, the others by a hash.
+
+    It is the same whatever came before, so what is kept does not depend on the order of rows or of merging.
+    """
+    return 0 if key in heavy else hash64(repr(key))
 
 
 def hash64(text: str) -> int:

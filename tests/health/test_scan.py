@@ -366,3 +366,17 @@ def test_no_payload_at_all():
     assert not out.table.groups
     assert not out.table.content.any()
     assert list(out.reservoir.payloads) == [{}] * 50
+
+
+@pytest.mark.parametrize("sample", [None, 8_000])
+def test_a_common_value_among_thousands_keeps_its_group(sample: int | None):
+    n = 9_000
+    rng = np.random.default_rng(3)
+    users = [{"user": "the one" if rng.random() < 0.3 else f"user {i}"} for i in range(n)]
+    held = Rows(list(range(n)), np.ones((n, 2), np.float32), np.ones(n, np.bool_), users, metric="dot")
+    reader = Memory(ConnectionSpec("m", "qdrant"), {"Rows": held})
+    names = FieldNames(version="v", groups=("user",), columns=("user",))
+    out = run(reader, CheckOptions(sample=sample), names=names)
+    expected = sum(p["user"] == "the one" for p in (users[i] for i in out.table.ids.low.tolist()))
+    assert out.table.groups["user"].mask("the one").sum() == expected
+    assert out.profile.groups["user"]["the one"].rows == expected
