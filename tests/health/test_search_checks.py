@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from console.health.checks.search import filter_masking
+from console.health.checks.masking import filter_masking
 from console.health.evidence import Evidence
 from console.health.findings import Finding, NotMeasured
 from console.health.options import FieldNames
