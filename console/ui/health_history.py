@@ -13,6 +13,7 @@ from connectors.errors import PlumblineError
 from console.search.answer import finite
 from console.settings import Address
 from console.ui import access, actions, health_state, health_store, health_words, panels, words
+from console.ui.health_sparks import Spark, sparks
 
 if TYPE_CHECKING:
     from console.store import Headline
@@ -134,20 +135,14 @@ def _history(held: Sequence[Headline], report: Mapping[str, Any]) -> None:
         return
     names = [(key, name) for key, name in FIGURES if sum(key in h.figures for h in held) > 1]
     moving = sorted(names, key=lambda n: len({h.figures.get(n[0]) for h in held}) < 2)
-    with st.grid(MOST, min_column_width=170):
-        for key, name in moving[:MOST]:
-            line = [h.figures[key] for h in held if key in h.figures]
-            st.metric(
-                name,
-                health_words.number(line[-1]),
-                f"{words.plural(len(line), 'report')}",
-                delta_color="off",
-                delta_arrow="off",
-                chart_data=line,
-                chart_type="line",
-                border=True,
-                height="stretch",
-            )
+    lines = [(name, [h.figures[key] for h in held if key in h.figures]) for key, name in moving[:MOST]]
+    sparks(
+        [
+            Spark(name, health_words.number(line[-1]), words.plural(len(line), "report"), tuple(line))
+            for name, line in lines
+        ],
+        key="health.sparks",
+    )
     shown = list(held)[::-1]
     event = st.dataframe(
         {

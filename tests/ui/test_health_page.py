@@ -16,7 +16,8 @@ from console.health.options import CheckOptions
 from console.jobs.model import Run
 from console.settings import Address
 from console.store import Store
-from console.ui import actions, serving, session
+from console.ui import actions, health_history, serving, session
+from console.ui.health_sparks import Spark, said
 from tests.ui.pretend import Held, Pretend
 from tests.ui.reports import EVIL, Made, finding, healthy, report
 
@@ -357,11 +358,15 @@ def test_the_baseline_is_set_and_forgotten(app: App, things: Pretend) -> None:
     assert "No baseline is set" in texts(test)
 
 
-def test_history_and_figures_over_time(app: App, things: Pretend) -> None:
+def test_history_and_figures_over_time(app: App, things: Pretend, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(1, 6):
         save(report(A, number, ago=timedelta(days=6 - number), rows=1000 * number))
+    drawn: list[Spark] = []
+    monkeypatch.setattr(health_history, "sparks", lambda given, key: drawn.extend(given))
     test = settled(app("health", a=A))
-    assert any(m.label == "Rows" and m.value == "5,000" and m.delta == "5 reports" for m in test.metric)
+    rows = next(s for s in drawn if s.name == "Rows")
+    assert (rows.value, rows.beside, rows.line) == ("5,000", "5 reports", (1000, 2000, 3000, 4000, 5000))
+    assert said(rows) == "Rows, 5 reports: from 1,000 to 5,000, least 1,000, most 5,000."
     table = next(d.value for d in test.dataframe if "Root causes" in d.value)
     assert list(table["Rows"]) == [5000, 4000, 3000, 2000, 1000]
     assert set(table["Root causes"]) == {"norm-drift"}
@@ -394,3 +399,25 @@ def test_the_overview_tells_verdict_and_age_from_the_store(app: App, things: Pre
     }
     assert "1 broken" in texts(test)
     assert not {"scan", "sample", "search", "fetch", "count"} & set(things.calls)
+
+
+def test_two_reports_are_compared_the_earlier_first(app: App, things: Pretend) -> None:
+    first, second = healthy(A, 1, at="2026-11-01T00:00:00+00:00"), report(A, 2)
+    save(first, second)
+    test = settled(app("health", a=A, against=first.id))
+    said_there = texts(test)
+    assert "Earlier: 1 Nov 2026, 00:00 UTC" in said_there
+    assert said_there.index("Earlier: ") < said_there.index("Later: ")
+    assert "norm-drift" in said_there
+    other = texts(settled(app("health", a=A, report=first.id, against=second.id)))
+    assert "Earlier: 1 Nov 2026, 00:00 UTC" in other
+
+
+@pytest.mark.parametrize(
+    ("ending", "holds"),
+    [("json", '"root_causes"'), ("md", "norm-drift"), ("html", "<html"), ("xml", "<testsuite")],
+)
+def test_a_report_is_had_as_a_file(ending: str, holds: str, things: Pretend) -> None:
+    written = health_history._exporter(report(A).data, ending)().decode()
+    assert holds in written
+    assert "norm-drift" in written
