@@ -23,6 +23,7 @@ from console.health.drift_measures import (
 )
 from console.health.evidence import Evidence
 from console.health.findings import Finding, NotMeasured
+from console.health.moving import disagreement_moved
 from console.health.policy import policy
 from console.health.probes.latency import Latency
 from console.health.probes.panel import PanelNow
@@ -293,8 +294,22 @@ def test_a_gap_between_modalities_that_moved_is_told_and_one_that_stands_is_not(
     for apart, severity in ((0.8, None), (1.6, "warning")):
         now, payloads = rows(2, apart)
         held = evidence(now, payloads, baseline=against(now, then).baseline)
-        (found,) = [
-            f for f in run("distribution-drift", held) if isinstance(f, Finding) and f.code == "modality-gap"
-        ]
+        (found,) = [f for f in run("modality-gap", held) if isinstance(f, Finding) and f.key == "baseline"]
         assert found.severity == severity
         assert found.id == "modality-gap:baseline"
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "severity"),
+    [((0.002, 0.0, 0.01), (0.004, 0.001, 0.012), None), ((0.002, 0.0, 0.01), (0.05, 0.035, 0.07), "warning"),
+     ((0.02, 0.005, 0.06), (0.045, 0.02, 0.09), None), ((0.05, 0.04, 0.06), (0.002, 0.0, 0.01), None)],
+)  # fmt: skip
+def test_texts_that_disagree_more_than_before_are_told(then: Any, now: Any, severity: str | None) -> None:
+    arrays = {
+        f"figure.disagreement{n}": np.array(v) for n, v in zip(("", "_low", "_high"), then, strict=True)
+    }
+    base = Baseline({"id": "r0", "at": "2026-11-19T22:10:00+00:00"}, arrays)
+    (found,) = disagreement_moved(evidence(cloud(10, 1), baseline=base), now[0], now[1:], 0.02)
+    assert isinstance(found, Finding)
+    assert (found.severity, found.id) == (severity, "text-vector-disagreement:baseline")
+    assert disagreement_moved(evidence(cloud(10, 1)), now[0], now[1:], 0.02) == []

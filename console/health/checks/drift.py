@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from console.health.baseline import Baseline, modality_means, scattered
+from console.health.baseline import Baseline, scattered
 from console.health.drift_measures import ks, ks_chance, mean_shift, mean_shift_chance, spread
 from console.health.evidence import Evidence
 from console.health.findings import (
@@ -21,7 +21,6 @@ from console.health.findings import (
     Remedy,
     Severity,
 )
-from console.health.moving import disagreement
 from console.health.policy import Policy
 from console.health.probes.panel import PanelNow
 from console.health.registry import Threshold, check
@@ -73,23 +72,13 @@ _LOOK = Remedy(
         ),
         Threshold("panel_critical", 0.05, "as `same-source-different-vector`"),
         Threshold("panel_rows", 30, "rows of the panel with an unchanged source below which nothing is said"),
-        Threshold("gap", 0.1, "movement of the distance between two modalities' means, as `shift`"),
-        Threshold(
-            "disagreement",
-            0.02,
-            "movement of the share of `text-vector-disagreement`: its own line, four times what clean rows have",
-        ),
     ),
 )
 def distribution_drift(evidence: Evidence, rules: Policy) -> Outcomes:
-    code, of = "distribution-drift", rules.of("distribution-drift")
-    base = evidence.baseline
+    base, of = evidence.baseline, rules.of("distribution-drift")
     if base is None:
         return [NotMeasured("baseline", NO_BASELINE)]
-    out: list[Outcome] = [*_directions(evidence, base, of), *_panel(evidence, base, of)]
-    out += _gap(evidence, base, of)
-    out += _disagreement(evidence, base, of)
-    return out or [NotMeasured(code, "The baseline kept nothing that directions could be held against.")]
+    return [*_directions(evidence, base, of), *_panel(evidence, base, of)]
 
 
 def _directions(evidence: Evidence, base: Baseline, of: Any) -> list[Outcome]:
@@ -225,73 +214,3 @@ def _in_table(
     affected[rows[there & moved]] = True
     examined[rows[there & usable]] = True
     return affected, examined
-
-
-def _gap(evidence: Evidence, base: Baseline, of: Any) -> list[Outcome]:
-    """The distance between the means of two modalities against the baseline's; a gap itself is ordinary."""
-    then, values, counts = (base.arrays.get(f"modality.{n}") for n in ("means", "values", "rows"))
-    if then is None or values is None or counts is None or base.spread is None or len(values) < 2:
-        return []
-    held = scattered(evidence)
-    now = spread(held, evidence.good[evidence.reservoir.rows])
-    names, means, rows = modality_means(evidence, held.unit)
-    both = [(list(values).index(v), i) for i, v in enumerate(names) if v in list(values)]
-    if then.shape[1:] != means.shape[1:] or len(both) < 2 or now.trace <= 0:
-        return []
-    out: list[Outcome] = []
-    for at, (a, x) in enumerate(both):
-        for b, y in both[at + 1 :]:
-            noise_then = 1 / int(counts[a]) + 1 / int(counts[b])
-            noise_now = 1 / int(rows[x]) + 1 / int(rows[y])
-            before = _distance(then[a], then[b], base.spread.trace * noise_then)
-            after = _distance(means[x], means[y], now.trace * noise_now)
-            moved = abs(after - before) / math.sqrt(now.trace)
-            # No direction spreads more than the square root of the trace of the squared covariance.
-            chance = 2.58 * math.sqrt(math.sqrt(now.trace2) * (noise_then + noise_now) / now.trace)
-            out.append(
-                Finding(
-                    "modality-gap",
-                    "warning" if moved >= max(of["gap"], chance) else None,
-                    f"The distance between the vectors of two modalities changed from {before:.3f} to {after:.3f}"
-                    f" since the baseline of {base.day}",
-                    "sample",
-                    _LOOK,
-                    effect=Effect(moved, max(of["gap"], chance), name="movement of the gap, in spreads"),
-                    evidence={
-                        "baseline": base.id,
-                        "modalities": [names[x][:80], names[y][:80]],
-                        "gap_then": before,
-                        "gap_now": after,
-                        "movement_by_chance": chance,
-                    },
-                    key="baseline" if len(both) == 2 else f"baseline:{names[x][:40]}/{names[y][:40]}",
-                )
-            )
-    return out
-
-
-def _distance(a: Any, b: Any, noise: float) -> float:
-    gap = a.astype(np.float64) - b.astype(np.float64)
-    return math.sqrt(max(0.0, float(gap @ gap) - noise))
-
-
-def _disagreement(evidence: Evidence, base: Baseline, of: Any) -> list[Outcome]:
-    then, high = base.number("disagreement"), base.number("disagreement_high")
-    now = disagreement(evidence) if then is not None else None
-    if then is None or now is None:
-        return []
-    value, low, _ = now
-    moved = value - then
-    return [
-        Finding(
-            "text-vector-disagreement",
-            "warning" if moved >= of["disagreement"] and low > (then if high is None else high) else None,
-            f"{value:.1%} of the texts have vectors that lie elsewhere than those of the most similar text; in the"
-            f" baseline of {base.day} it was {then:.1%}",
-            "sample",
-            _LOOK,
-            effect=Effect(moved, of["disagreement"], name="movement of the share"),
-            evidence={"baseline": base.id, "share_then": then, "share_now": value},
-            key="baseline",
-        )
-    ]

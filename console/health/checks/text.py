@@ -15,6 +15,7 @@ from console.health.findings import (
     Remedy,
     Severity,
 )
+from console.health.moving import disagreement_moved
 from console.health.policy import Policy
 from console.health.probes.twins import Twins
 from console.health.registry import Threshold, check
@@ -27,7 +28,7 @@ from console.search.proportions import clopper_pearson
     kind="aggregate",
     stage="identity",
     severities=("warning", "critical"),
-    actions=("reingest",),
+    actions=("reingest", "investigate"),
     thresholds=(
         Threshold("text", 0.3, "TF-IDF cosine from which two texts say something alike (HEALTH.md)"),
         Threshold(
@@ -52,6 +53,9 @@ from console.search.proportions import clopper_pearson
         ),
         Threshold("min_dimensions", 32, "few dimensions can't lay out what many texts say"),
         Threshold("min_rows", 100, "rows with a mate; one of 100 is the line itself"),
+        Threshold(
+            "moved", 0.02, "rise of the share since the baseline: twice the line, past what rows come and go"
+        ),
     ),
 )
 def text_vector_disagreement(evidence: Evidence, rules: Policy) -> Outcomes:
@@ -118,5 +122,6 @@ def text_vector_disagreement(evidence: Evidence, rules: Policy) -> Outcomes:
             sample_ids=evidence.table.ids.take(np.flatnonzero(affected)[:SAMPLE_IDS]),
             affected=affected,
             examined=examined,
-        )
+        ),
+        *disagreement_moved(evidence, share, (low, high), of["moved"]),
     ]
