@@ -12,7 +12,7 @@ import pytest
 from connectors.errors import PlumblineError
 from connectors.filters import lookup
 from connectors.model import Batch, ConnectionSpec, Count, Range, RowId, Target, Vectors, id_key
-from console.health import columns, spill
+from console.health import columns, reservoir, spill
 from console.health.options import CheckOptions, FieldNames
 from console.health.probing import Cancelled
 from console.health.progress import Progress
@@ -380,3 +380,18 @@ def test_a_common_value_among_thousands_keeps_its_group(sample: int | None):
     expected = sum(p["user"] == "the one" for p in (users[i] for i in out.table.ids.low.tolist()))
     assert out.table.groups["user"].mask("the one").sum() == expected
     assert out.profile.groups["user"]["the one"].rows == expected
+
+
+@pytest.mark.parametrize(("dimension", "rows"), [(0, 5_000), (512, 5_000), (4_096, 4_096), (65_535, 1_000)])
+def test_wide_vectors_make_the_reservoir_smaller(dimension: int, rows: int):
+    assert reservoir.size(dimension) == rows
+
+
+def test_progress_comes_at_most_five_times_a_second_and_names_a_time_left_late():
+    reader, _ = memory(3_000)
+    told: list[Progress] = []
+    out = run(reader, CheckOptions(sample=None, rate=4_000.0), told)
+    assert len(told) <= 3 + 5 * out.facts.seconds
+    assert told[0].done == 0
+    assert told[0].eta_seconds is None
+    assert told[-1].eta_seconds == 0
