@@ -64,7 +64,8 @@ def _split(
     gaps: list[float] = []
     for control in (asked.touched(s) for s in sets):
         a, b = _recall(asked, control, kept), _recall(asked, ~control, kept)
-        gaps.append(float("inf") if a is None or b is None else b - a)
+        # Rows that no query meets make no difference; rows that every query meets leave nothing to compare.
+        gaps.append(0.0 if a is None else float("inf") if b is None else b - a)
     if without - with_rows <= _bar(gaps):
         return None
     return {**told, "recall_with": with_rows, "recall_without": without, "threshold": line}

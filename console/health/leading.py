@@ -71,6 +71,11 @@ def limits(evidence: Evidence) -> list[str]:
             f"no row of the sample shows may still be in up to {percent(high)} of all rows."
         )
         told.append("Shares and counts for the whole collection are estimates with 95% intervals.")
+    held = len(evidence.reservoir.rows)
+    if held < scan.scanned:
+        told.append(
+            f"Directions, neighbours and near duplicates come from {held:,} random rows of the {scan.scanned:,} read."
+        )
     if scan.bias:
         told.append(sentence(plain(scan.bias)))
     if scan.changed:

@@ -405,6 +405,7 @@ class TestSamples:
         assert "0.50%" in told[0]
         assert told[-2:] == ["Gaps in the ids weigh more.", "12 rows came."]
         assert limits(world()) == []
+        assert "100 random rows of the 400 read" in limits(world(400, reservoir=100))[0]
 
 
 class TestSince:
