@@ -122,11 +122,15 @@ class Reading:
     """One range's reading of payload columns."""
 
     def __init__(
-        self, names: FieldNames, heavy: Mapping[str, frozenset[Key]], *, parts: bool = False
+        self,
+        names: FieldNames,
+        heavy: Mapping[str, frozenset[Key]] | None = None,
+        *,
+        parts: bool = False,
     ) -> None:
         self._names = names
         self.coders = {
-            name: Coder(tag=name == names.version, heavy=heavy.get(name, frozenset()))
+            name: Coder(tag=name == names.version, heavy=(heavy or {}).get(name, frozenset()))
             for name in names.groups
         }
         self._parts = parts and TENANT not in self.coders
