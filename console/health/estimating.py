@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 def estimated(finding: Finding, evidence: Evidence) -> tuple[float, float, float] | None:
     """(estimate, low, high) of the affected rows of the whole collection.
 
-    None where every row was looked at, and where those that were looked at are no random part of the collection:
-    a share of re-encoded rows is none of rows without a source.
+    None where every row was looked at, where those that were looked at are no random part of the collection (a share
+    of re-encoded rows is none of rows without a source), and where rows are at fault in pairs.
     """
     scan = evidence.scan
     if finding.rows_estimated is not None:
         return finding.rows_estimated
-    if finding.rows is None or finding.affected is None or finding.basis == "probe":
+    if finding.rows is None or finding.affected is None or finding.basis == "probe" or _paired(finding):
         return None
     looked = _looked(finding, evidence)
     if looked is None or not 0 < finding.rows <= looked or looked >= scan.rows:
@@ -33,6 +33,13 @@ def estimated(finding: Finding, evidence: Evidence) -> tuple[float, float, float
     high = max(low, interval[1] * scan.rows)
     value = min(max(finding.rows / looked * scan.rows, low), high)
     return float(round(value)), float(round(low)), float(round(high))
+
+
+def _paired(finding: Finding) -> bool:
+    """Rows that are at fault only together with another one, which the sample may lack: their share of a sample is
+    below their share of the collection. One vector on very many rows (no key) is not among them.
+    """
+    return finding.code == "duplicate-vectors" and bool(finding.key)
 
 
 def _looked(finding: Finding, evidence: Evidence) -> int | None:

@@ -380,6 +380,12 @@ class TestSamples:
         examined[np.flatnonzero(examined)[0]] = False
         assert estimated(held, e) is None
 
+    def test_rows_that_are_at_fault_in_pairs_are_not_estimated(self) -> None:
+        """Of 1,000 rows that are there twice a sample of a tenth holds both of about ten."""
+        e = world(rows=10_000, exact=False)
+        assert estimated(finding("duplicate-vectors", key="same-source", basis="sample"), e) is None
+        assert estimated(finding("duplicate-vectors", basis="sample"), e) is not None
+
     def test_coverage_of_the_interval(self) -> None:
         """Of 400 samples at least 93% hold the truth in their estimate."""
         rng = np.random.default_rng(5)
