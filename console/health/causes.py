@@ -88,9 +88,16 @@ class _Explaining:
                 self.fold(finding, rows)
         for finding in self.firing:
             if finding.id not in self.direct and self.kind(finding) in ("aggregate", "drift"):
-                self.peel(finding, rows)
+                self.attempt(finding, rows)
         self.flood()
         return [self.explained(f) for f in self.firing]
+
+    def attempt(self, finding: Finding, rows: Sequence[Finding]) -> None:
+        """A figure that can't be evaluated again stands for itself; the report is not lost with it."""
+        try:
+            self.peel(finding, rows)
+        except (ArithmeticError, LookupError, ValueError, TypeError) as fault:
+            self.proof[finding.id] = {"causes": [], "not_told": type(fault).__name__}
 
     def flood(self) -> None:
         """One value that floods results is seen twice where the collapse goes away without its rows."""

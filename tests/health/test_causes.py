@@ -636,6 +636,20 @@ class TestUndone:
             out = explained([drift, flood], replace(e, results={Neighbours: lists}), DRIFT, check)
             assert bool(told(out)["filter-masking"]) is folds
 
+    def test_a_figure_that_cannot_be_told_leaves_a_root(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fails(*_: object) -> None:
+            raise ValueError("an odd shape")
+
+        monkeypatch.setattr("console.health.causes.undone", fails)
+        e = built(*world(), names=NAMES)
+        drift = finding("norm-drift", pick(1_000, slice(0, 600)))
+        collapse = self.aggregate("collapsed-neighbors", 0.3, 0.1)
+        out = explained(
+            [drift, collapse], e, DRIFT, self.check("collapsed-neighbors", "aggregate", "collapse")
+        )
+        assert told(out)["collapsed-neighbors"] == ()
+        assert out[1].evidence["because_of"]["not_told"] == "ValueError"
+
     @pytest.mark.parametrize(("rescored", "folds"), [(0.99, True), (0.8, False)])
     def test_a_codebook_that_rescoring_makes_up_for(self, rescored: float, folds: bool) -> None:
         e = built(*world(), names=NAMES)
