@@ -1,4 +1,4 @@
-.PHONY: demo test lint bench shots lock clean
+.PHONY: demo test test-faults lint bench shots lock clean
 
 PYTHON := .venv/bin/python
 # Empty is unset: without bytecode on disk each start would compile its libraries again.
@@ -11,6 +11,14 @@ demo: ## the console with a collection of pictures to search; ARGS=--no-serve st
 test: lint ## everything; TESTS=tests/contract for a part
 	@tests/prepare.sh
 	@$(PYTHON) -m pytest $(or $(TESTS),tests) $(ARGS)
+
+test-faults: ## every fault on every database, and the table of found, missed and false
+	@deploy/environment.sh dev
+	@tests/prepare.sh
+	@PLUMBLINETEST_FAULTS=all $(PYTHON) -m pytest tests/faults $(ARGS)
+	@$(PYTHON) -m tests.faults --clean
+	@$(PYTHON) -m tests.faults
+	@$(PYTHON) -m tests.faults --second
 
 lint: ## style, types, and the arrows between the rooms
 	@deploy/environment.sh dev

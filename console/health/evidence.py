@@ -102,11 +102,14 @@ class Evidence:
 
     @functools.cached_property
     def tiny(self) -> float:
-        """A length at or below it counts as zero (HEALTH.md): 1e-6 of the median, or .5 where the server normalises."""
+        """A length at or below it counts as zero: 1e-6 of the usual one, or .5 where the server normalises.
+
+        The usual length is the upper quartile: half of the rows may be tiny, and it is still that of the others.
+        """
         if self.field.normalised_on_write and self.field.storage != "uint8":
             return 0.5
         lengths = self.table.norm[np.isfinite(self.table.norm) & (self.table.norm > 0)]
-        return float(np.median(lengths)) * 1e-6 if len(lengths) else 0.0
+        return float(np.quantile(lengths, 0.75)) * 1e-6 if len(lengths) else 0.0
 
     @functools.cached_property
     def empty(self) -> Mask:

@@ -59,7 +59,14 @@ def main() -> None:
                         for count in intensities(fault.smallest(base), len(base)):
                             rng = np.random.default_rng([seed, count, *fault.name.encode()])
                             planted = fault.plant(base, count, rng)
-                            report = run(home, kind, planted)
+                            try:
+                                report = run(home, kind, planted)
+                            except Exception as failed:
+                                verdicts.append(Verdict(fault.name, False, wrong=["failed"]))
+                                print(
+                                    f"{fault.name} {base_name} {kind} {seed} x{count}: {failed!r}", flush=True
+                                )
+                                continue
                             verdict = judge(fault, planted, report)
                             verdicts.append(verdict)
                             if not verdict.clean:

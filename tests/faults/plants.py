@@ -110,7 +110,7 @@ def zero(base: Base, count: int, rng: np.random.Generator) -> Planted:
     base, at, group = grouped(base, count, rng)
     matrix = base.matrix.copy()
     matrix[at] = 0
-    return Planted(base.but(matrix=matrix), at, ("zero-vectors",), group)
+    return Planted(base.but(matrix=matrix), at, ("zero-vectors",), group, follows=("low-ann-recall",))
 
 
 @fault(
@@ -122,7 +122,7 @@ def near_zero(base: Base, count: int, rng: np.random.Generator) -> Planted:
     at = choose(base, count, rng)
     matrix = base.matrix.copy()
     matrix[at] *= np.float32(1e-7)
-    return Planted(base.but(matrix=matrix), at, ("zero-vectors",))
+    return Planted(base.but(matrix=matrix), at, ("zero-vectors",), follows=("low-ann-recall",))
 
 
 @fault("nan", "non-finite")
@@ -298,7 +298,7 @@ def wild(base: Base, count: int, rng: np.random.Generator) -> Planted:
     matrix[at, rng.integers(0, matrix.shape[1], len(at))] = np.float32(typical * 1e6)
     return Planted(
         base.but(matrix=matrix), at, ("value-corruption",),
-        follows=("norm-drift", "collapsed-neighbors", "low-ann-recall", "dominant-axis", "metric-mismatch", "filter-masking", "text-vector-disagreement", "no-structure", "modality-gap"),
+        follows=("norm-drift", "duplicate-vectors", "collapsed-neighbors", "low-ann-recall", "dominant-axis", "metric-mismatch", "filter-masking", "text-vector-disagreement", "no-structure", "modality-gap"),
     )  # fmt: skip
 
 
@@ -409,8 +409,15 @@ def lost(base: Base, count: int, rng: np.random.Generator) -> Planted:
 
 @fault("empty-source", "empty-source", applies=lambda b, k: texts(b, k) if len(b) >= NEEDS else "small")
 def empty_source(base: Base, count: int, rng: np.random.Generator) -> Planted:
+    """Nothing was embedded: all of them have the vector of the empty text."""
     at = choose(base, count, rng)
-    rows = [dict(p) for p in base.payloads]
+    matrix, rows = base.matrix.copy(), [dict(p) for p in base.payloads]
+    nothing = rng.normal(size=matrix.shape[1])
+    length = np.linalg.norm(matrix[at], axis=1)
+    matrix[at] = (nothing / np.linalg.norm(nothing) * length.mean()).astype(np.float32)
     for i in at:
         rows[i]["caption"] = ""
-    return Planted(base.but(payloads=rows), at, ("empty-source",))
+    return Planted(
+        base.but(matrix=matrix, payloads=rows), at, ("empty-source",),
+        follows=("duplicate-vectors", "collapsed-neighbors", "filter-masking", "low-ann-recall", "dominant-axis"),
+    )  # fmt: skip
