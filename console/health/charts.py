@@ -162,10 +162,9 @@ def dimensions(evidence: Evidence) -> dict[str, Any] | None:
 
 
 def figures(findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    """The figures that rules fire on, with interval and line: those over it and those under it alike."""
+    """The figures that rules look at, with interval and line; `fires`: a warning or worse came of it."""
     return [
-        {"code": f.code, "key": shown(f.key), "basis": f.basis, "fires": f.severity is not None}
-        | f.effect.to_json()
+        {"code": f.code, "key": shown(f.key), "basis": f.basis, "fires": f.rank >= 2} | f.effect.to_json()
         for f in findings
         if f.effect is not None and math.isfinite(f.effect.value)
     ]

@@ -64,7 +64,9 @@ def draw() -> None:
 def _report_below(address: Address, report: Mapping[str, Any] | None) -> None:
     running = health_run.draw(address, report)
     if report is None:
-        if not running:
+        if running:
+            st.skeleton(height=260)
+        else:
             health_report.nothing(address)
         return
     health_report.draw(address, report)
@@ -139,7 +141,7 @@ def _age(report: Mapping[str, Any] | None) -> None:
 def _asking(address: Address, report: Mapping[str, Any] | None) -> None:
     """How to check, and the one primary button."""
     read_only = access.why_read_only() is not None
-    with st.popover("How", icon=":material/tune:"):
+    with st.popover("Options", icon=":material/tune:"):
         st.toggle(
             "Read every row",
             key="h.full",

@@ -23,7 +23,7 @@ HEIGHT: Final = 230
 CONFIG: Final = {"displayModeBar": False, "displaylogo": False, "responsive": True}
 COLOURS: Final = ("#0f5f73", "#c8742b", "#6b7f3a", "#8a4f7d", "#3d6fb4", "#a8423f")
 """Where no theme is set."""
-TALL: Final = 30
+TALL: Final = 12
 """Ratio of the largest bar to the smallest from which on rows are counted on a log axis."""
 
 
@@ -119,6 +119,8 @@ def _outlines(
     tall = bool(counts) and max(whole) > TALL * min(peaks)
     figure = go.Figure()
     for one in series:
+        palette.of(field, one)
+    for one in sorted(series, key=lambda s: -max(s["counts"])):
         colour = palette.of(field, one) if field else palette.colours[0]
         heights = [c if c or not tall else None for c in one["counts"]]
         figure.add_trace(

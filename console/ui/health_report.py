@@ -101,7 +101,9 @@ def _verdict(
         title = words.plural(len(roots), "root cause")
         title += f", {words.plural(symptoms, 'symptom')}" if symptoms else ""
     elif report.get("verdict") == "not_known":
-        title = "It could not be told"
+        title = (
+            "No fault found, and not all could be told" if report.get("scanned") else "It could not be told"
+        )
     else:
         title = "No fault found"
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="health_verdict"):

@@ -80,7 +80,7 @@ def draw(address: Address, report: Mapping[str, Any], ids: Sequence[RowId], key:
     cards = [
         Card(
             rank=place + 1,
-            score=str(row),
+            score=grid_id(row),
             kind="row",
             id=str(row),
             picture=image.uri if image is not None else None,
@@ -100,6 +100,12 @@ def draw(address: Address, report: Mapping[str, Any], ids: Sequence[RowId], key:
         st.text(f"{words.plural(len(some) - len(there), 'row is', 'rows are')} no longer there.")
     if picked is not None:
         show_row(address, there[picked.index], found[there[picked.index]], images[picked.index])
+
+
+def grid_id(row: RowId) -> str:
+    """A long id's beginning: the drawer has the whole."""
+    text = str(row)
+    return text if len(text) <= 12 else f"{text[:8]}…"
 
 
 @st.dialog("Row", width=520, position="right")

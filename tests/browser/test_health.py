@@ -192,7 +192,7 @@ def test_axe_finds_nothing(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
-    "name", ["How", "Evidence", "Show some rows", "Not measured (3)", "Accepted, not counted (1)"]
+    "name", ["Options", "Evidence", "Show some rows", "Not measured (3)", "Accepted, not counted (1)"]
 )
 def test_axe_finds_nothing_in_what_opens(
     name: str, scheme: str, themed: Callable[[str, int], Page], stage: Console, axe: str
