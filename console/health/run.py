@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from console.encoders import Encoder, EncoderSpec
     from console.health.options import CheckOptions, FieldNames
     from console.workspace import Address, Workspace
+
+FAILURES: Final = (ArithmeticError, AttributeError, LookupError, ValueError, TypeError)
+"""What a fault in one check or probe raises: it must not hide what the others found."""
 
 
 def check(
@@ -138,7 +141,7 @@ def judge(evidence: Evidence, rules: Policy) -> tuple[list[Finding], list[NotMea
             continue
         try:
             outcomes = one.run(evidence, rules)
-        except (ArithmeticError, LookupError, ValueError, TypeError) as fault:
+        except FAILURES as fault:
             outcomes = [NotMeasured(one.code, f"The check failed ({type(fault).__name__}).")]
         for outcome in outcomes:
             if isinstance(outcome, NotMeasured):
@@ -189,6 +192,8 @@ def _probe(
             if one.needs_encoder and error.code in ("encoder-unavailable", "extra-missing"):
                 raise
             results[one.result] = NotMeasured(one.name, f"{error.message} ({error.code})")
+        except FAILURES as fault:
+            results[one.result] = NotMeasured(one.name, f"The probe failed ({type(fault).__name__}).")
     return _with(evidence, results)
 
 
