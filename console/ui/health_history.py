@@ -200,5 +200,60 @@ def _difference(other: Mapping[str, Any], report: Mapping[str, Any]) -> None:
                 word, icon, colour = health_words.verdict(one.get("verdict"))
                 st.text(f"{name}: {health_words.at(one.get('at'))}", width="content")
                 st.badge(word, icon=icon, color=colour)
-        for line in compare.lines(compare.compare(earlier, later)):
-            st.text(words.printable(str(line)))
+        made: Mapping[str, Any] = compare.compare(earlier, later)
+        for text in made["notes"]:
+            st.text(words.printable(str(text)))
+        _findings_side_by_side(made["findings"])
+        _figures_side_by_side(made["figures"])
+
+
+def _findings_side_by_side(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """New, gone and in both, as plain cells."""
+    states = (("new", "New"), ("gone", "Gone"), ("same", "In both"))
+    rows = [(name, f) for key, name in states for f in found[key]]
+    if not rows:
+        st.text("Neither report has a finding.")
+        return
+
+    def then(state: str, finding: Mapping[str, Any], name: str) -> Any:
+        if state == "New":
+            return None
+        return finding.get(name if state == "Gone" else f"{name}_then")
+
+    def now(state: str, finding: Mapping[str, Any], name: str) -> Any:
+        return None if state == "Gone" else finding.get(name)
+
+    def severity(value: Any) -> str:
+        return health_words.severity(value)[0] if value else ""
+
+    def count(value: Any) -> str:
+        return f"{value:,}" if isinstance(value, int) else ""
+
+    st.dataframe(
+        {
+            "Finding": [words.printable(str(f["id"])) for _, f in rows],
+            "State": [s if f.get("measured", True) else "Not measured later" for s, f in rows],
+            "Earlier": [severity(then(s, f, "severity")) for s, f in rows],
+            "Later": [severity(now(s, f, "severity")) for s, f in rows],
+            "Rows earlier": [count(then(s, f, "rows")) for s, f in rows],
+            "Rows later": [count(now(s, f, "rows")) for s, f in rows],
+        },
+        hide_index=True,
+        key="health.compared.findings",
+    )
+
+
+def _figures_side_by_side(figures: Sequence[Mapping[str, Any]]) -> None:
+    st.dataframe(
+        {
+            "Figure": [words.printable(str(f["name"])) for f in figures],
+            "Earlier": [health_words.number(f["then"]) for f in figures],
+            "Later": [health_words.number(f["now"]) for f in figures],
+            "Change": [
+                "not known" if f["change"] is None else "none" if not f["change"] else f"{f['change']:+,.4g}"
+                for f in figures
+            ],
+        },
+        hide_index=True,
+        key="health.compared.figures",
+    )

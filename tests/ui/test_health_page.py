@@ -408,7 +408,10 @@ def test_two_reports_are_compared_the_earlier_first(app: App, things: Pretend) -
     said_there = texts(test)
     assert "Earlier: 1 Nov 2026, 00:00 UTC" in said_there
     assert said_there.index("Earlier: ") < said_there.index("Later: ")
-    assert "norm-drift" in said_there
+    found = next(d.value for d in test.dataframe if "State" in d.value)
+    assert dict(zip(found["Finding"], found["State"], strict=True))["norm-drift"] == "New"
+    moved = next(d.value for d in test.dataframe if "Change" in d.value)
+    assert dict(zip(moved["Figure"], moved["Change"], strict=True))["not finite"] == "+3"
     other = texts(settled(app("health", a=A, report=first.id, against=second.id)))
     assert "Earlier: 1 Nov 2026, 00:00 UTC" in other
 
