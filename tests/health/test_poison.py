@@ -152,7 +152,12 @@ def test_the_probe_stops_when_it_is_told_to(weaviate: Connector) -> None:
         poison.poison(probing(weaviate, target, held, Budget(60, lambda: True)))
 
 
-def test_the_embedded_engine_leaves_such_rows_out_and_so_nothing_is_measured(embedded: Connector) -> None:
+@pytest.mark.parametrize("large", [True, False])
+def test_the_embedded_engine_leaves_such_rows_out_and_so_they_are_read_where_they_are_few(
+    embedded: Connector, large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if large:
+        monkeypatch.setattr(poison, "READ", N * D * 4 - 1)
     clean = anisotropic(N, D, 1)
     matrix = clean.copy()
     matrix[[500, 600], 3] = np.nan
@@ -162,6 +167,14 @@ def test_the_embedded_engine_leaves_such_rows_out_and_so_nothing_is_measured(emb
     assert {ids[500], ids[600]}.isdisjoint({h.id for h in hits})
     held = sampled(embedded, target, clean)
     result = poison.poison(probing(embedded, target, held))
+    if not large:
+        assert isinstance(result, Poison)
+        assert (set(result.ids), result.read, result.searches) == ({ids[500], ids[600]}, N, 0)
+        ((found,), _) = run("non-finite", looked(held, result))
+        assert (found.severity, found.rows, found.basis) == ("critical", 2, "probe")
+        assert f"all {N:,} rows were read" in found.summary
+        assert poison.blind(looked(held, result)) == ""
+        return
     assert isinstance(result, NotMeasured)
     assert "--full" in result.why
     assert run("non-finite", looked(held, result)) == ([], [result])

@@ -51,12 +51,16 @@ def non_finite(evidence: Evidence, _rules: Policy) -> Outcomes:
         ]
     if ids:
         rows = "row has" if len(ids) == 1 else "rows have"
+        if isinstance(probed, Poison) and probed.read:
+            how = f"when the vectors of all {probed.read:,} rows were read"
+        else:
+            how = f"in {'a search' if searches == 1 else f'{searches:,} searches'}"
         return [
             Finding(
                 code,
                 "critical",
-                f"At least {len(ids):,} {rows} a vector with NaN or infinity, which came up in"
-                f" {'a search' if searches == 1 else f'{searches:,} searches'}; the sample held none.",
+                f"At least {len(ids):,} {rows} a vector with NaN or infinity, which came up"
+                f" {how}; the sample held none.",
                 "probe",
                 _CURE,
                 rows=len(ids),

@@ -23,6 +23,8 @@ DEPTH: Final = {"qdrant": 20, "weaviate": 500}
 FETCHED: Final = 200
 """Hits whose vectors are read, the nearest of each search first: a row with infinity may have a finite score."""
 AT_ONCE: Final = 5
+READ: Final = 128 * 1024 * 1024
+"""Bytes of vectors up to which every row is read where no search would show a bad one: a few seconds."""
 LEFT_OUT_SINCE: Final = (1, 19)
 """Version of Qdrant from which rows whose score is NaN are left out of an answer (seen on its engine, 0.9)."""
 
@@ -32,13 +34,15 @@ class Poison:
     """What the probe says. It was possible wherever there is one; else there is a `NotMeasured`.
 
     `needed` False: every row was read, by a way that carries NaN, and nothing was searched. `ids`: rows with a
-    value that is not finite, among the hits. `searches`, `hits`: how many were looked at.
+    value that is not finite, among the hits. `searches`, `hits`: how many were looked at. `read`: rows whose
+    vectors were read instead, every one of the collection.
     """
 
     needed: bool
     ids: tuple[RowId, ...] = ()
     searches: int = 0
     hits: int = 0
+    read: int = 0
 
 
 def impossible(evidence: Evidence) -> str:
@@ -76,6 +80,10 @@ def poison(probing: Probing) -> Poison | NotMeasured:
     if read_whole(evidence):
         return Poison(needed=False)
     why = impossible(evidence)
+    if why and evidence.capabilities.sees_non_finite:
+        size = evidence.scan.rows * (evidence.field.dimension or 0) * 4
+        if size <= READ and evidence.options.rate is None:
+            return _read(probing)
     if why and evidence.server.embedded:
         return NotMeasured("non-finite", why)
     queries = _queries(evidence, probing.rng("poison"))
@@ -112,6 +120,22 @@ def poison(probing: Probing) -> Poison | NotMeasured:
         return NotMeasured("non-finite", why)
     hits_seen = sum(len(hits) for hits in found)
     return Poison(True, tuple(bad)[: 5 * SAMPLE_IDS], len(queries), hits_seen)
+
+
+def _read(probing: Probing) -> Poison:
+    """Every vector, without payload."""
+    field, rows = probing.evidence.field.name, 0
+    bad: list[RowId] = []
+    for batch in probing.reader.scan(probing.target, (field,), timeout=probing.timeout):
+        probing.budget.check()
+        held = batch.vectors[field]
+        with np.errstate(all="ignore"):
+            squared = np.einsum("ij,ij->i", held.matrix, held.matrix, dtype=np.float64)
+            lengths = np.sqrt(squared).astype(np.float32)
+        bad += [batch.ids[int(i)] for i in np.flatnonzero(held.present & ~np.isfinite(lengths))]
+        rows += len(batch)
+        probing.progress(rows, probing.evidence.scan.rows)
+    return Poison(True, tuple(bad[: 5 * SAMPLE_IDS]), read=rows)
 
 
 def _queries(evidence: Evidence, rng: np.random.Generator) -> Matrix:
