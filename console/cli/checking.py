@@ -31,10 +31,9 @@ def check(args: Namespace, context: Context) -> int:
     """Exit 2 where an address could not be examined, else 1 with findings at `--fail-on` or above, else 0."""
     ws = context.workspace
     options = _options(args)
-    addresses = _addresses(args, ws)
+    addresses, errors = _addresses(args, ws)
     reports: list[Report] = []
-    errors: list[tuple[Address, PlumblineError]] = []
-    several = len(addresses) > 1
+    several = len(addresses) + len(errors) > 1
     with _rows_file(args.rows_out) as rows:
         for address in addresses:
             try:
@@ -42,7 +41,7 @@ def check(args: Namespace, context: Context) -> int:
             except PlumblineError as fault:
                 if not several:
                     raise
-                errors.append((address, fault))
+                errors.append((str(address), fault))
                 continue
             reports += made
             if rows is not None:
@@ -62,7 +61,7 @@ def fails(report: Mapping[str, Any], fail_on: str) -> bool:
 
 def show(
     reports: Sequence[Mapping[str, Any]],
-    errors: Sequence[tuple[Address, PlumblineError]],
+    errors: Sequence[tuple[str, PlumblineError]],
     fail_on: str,
     context: Context,
 ) -> None:
@@ -77,10 +76,10 @@ def show(
         data = dict(reports[0]) if len(reports) == 1 and not errors else {"reports": list(reports)}
         if errors:
             data["error"] = told[0][1]
-            data["errors"] = [{"address": str(a), "error": e} for a, e in told]
+            data["errors"] = [{"address": a, "error": e} for a, e in told]
         output.write_json(data)
     elif form == "junit":
-        output.write_line(render.to_junit(reports, fail_on, [(str(a), e) for a, e in told]))
+        output.write_line(render.to_junit(reports, fail_on, told))
     elif form == "markdown":
         output.write_line("\n\n".join(render.to_markdown(r) for r in reports))
     elif form == "html":
@@ -89,10 +88,11 @@ def show(
         for i, report in enumerate(reports):
             if i:
                 output.write_line("")
-            for line in render.to_table(report, output.columns()):
+            verbose, color = context.out.verbose, output.colors()
+            for line in render.to_table(report, output.columns(), color=color, verbose=verbose):
                 output.write_line(line)
     for address, error in told:
-        context.out.note(f"plumbline: {output.sentence(error, str(address))}")
+        context.out.note(f"plumbline: {output.sentence(error, address)}")
 
 
 def _told(error: PlumblineError, secrets: Sequence[str]) -> dict[str, str]:
@@ -179,8 +179,11 @@ def _options(args: Namespace) -> CheckOptions:
     )
 
 
-def _addresses(args: Namespace, ws: Workspace) -> list[Address]:
-    """The addresses that were named; a connection's name stands for all its collections."""
+def _addresses(args: Namespace, ws: Workspace) -> tuple[list[Address], list[tuple[str, PlumblineError]]]:
+    """The addresses that were named, and which words of several could not be followed.
+
+    A connection's name stands for all its collections. Raises what stands against the only word, and `usage`.
+    """
     words: list[str] = list(args.addresses)
     if args.all == bool(words):
         raise PlumblineError(
@@ -189,20 +192,27 @@ def _addresses(args: Namespace, ws: Workspace) -> list[Address]:
             where="plumbline check",
         )
     found: dict[Address, None] = {}
-    for word in words or list(ws.settings.connections):
-        if "/" in word or word.startswith("snapshot:"):
-            found[ws.address(word)] = None
-            continue
-        for summary in ws.connector(word).collections():
-            found[Address(word, summary.name)] = None
-    if not found:
+    errors: dict[str, PlumblineError] = {}
+    wanted = list(dict.fromkeys(words or ws.settings.connections))
+    for word in wanted:
+        try:
+            if "/" in word or word.startswith("snapshot:"):
+                found[ws.address(word)] = None
+                continue
+            for summary in ws.connector(word).collections():
+                found[Address(word, summary.name)] = None
+        except PlumblineError as fault:
+            if fault.code == "usage" or len(wanted) == 1:
+                raise
+            errors[word] = fault
+    if not found and not errors:
         raise PlumblineError(
             "not-found",
             "There is no collection to check." if ws.settings.connections else "No connection is configured.",
             where="plumbline check",
             hint="See `plumbline collections`, or make the demo by `plumbline demo`.",
         )
-    return list(found)
+    return list(found), list(errors.items())
 
 
 @dataclass(slots=True)

@@ -266,6 +266,13 @@ def columns() -> int:
     return shutil.get_terminal_size((80, 24)).columns
 
 
+def colors() -> bool:
+    """Whether standard output is a terminal that shows colours (https://no-color.org)."""
+    import os
+
+    return _terminal(sys.stdout) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def pairs(rows: Iterable[tuple[str, Any]]) -> list[str]:
     """Lines of names and values."""
     held = [(name, shown(value)) for name, value in rows]

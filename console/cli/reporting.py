@@ -24,8 +24,19 @@ def reports(args: Namespace, context: Context) -> int:
     def lines() -> list[str]:
         if not held:
             return [f"There is no report of {address} yet: `plumbline check {address}` makes one."]
-        rows = [(r.id, r.at, r.address, r.verdict, ", ".join(r.root_causes) or "none") for r in held]
-        return table(("Report", "At", "Address", "Verdict", "Root causes"), rows, whole=[0])
+        several = len({r.address for r in held}) > 1
+        head = ("Report", "At", *(("Vector",) if several else ()), "Verdict", "Root causes")
+        rows = [
+            (
+                r.id,
+                r.at[:16].replace("T", " "),
+                *((f"#{r.address.partition('#')[2]}",) if several else ()),
+                r.verdict,
+                ", ".join(r.root_causes) or "none",
+            )
+            for r in held
+        ]
+        return table(head, rows, whole=[0, 1])
 
     context.out.show(data, lines)
     return 0

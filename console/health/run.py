@@ -24,6 +24,7 @@ from console.health.progress import Progress, Tell, quiet
 from console.health.report import Report, build
 from console.health.scan import Examined, examine
 from console.health.stored import Past, past
+from console.health.wording import field_text
 
 if TYPE_CHECKING:
     from connectors.protocol import Connector
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from console.health.options import CheckOptions, FieldNames
     from console.workspace import Address, Workspace
 
+TENANTS_NAMED: Final = 5
 FAILURES: Final = (ArithmeticError, AttributeError, LookupError, ValueError, TypeError)
 """What a fault in one check or probe raises: it must not hide what the others found."""
 
@@ -119,6 +121,7 @@ def _judge(
     measured, unmeasured = judge(evidence, rules)
     if before.note:
         unmeasured.append(NotMeasured("history", before.note))
+    unmeasured += _unseen(evidence)
     findings = explain(measured, evidence, rules, np.random.default_rng(options.seed))
     report = build(
         evidence,
@@ -149,6 +152,21 @@ def judge(evidence: Evidence, rules: Policy) -> tuple[list[Finding], list[NotMea
             else:
                 findings.append(_weighed(outcome, rules))
     return findings, unmeasured
+
+
+def _unseen(evidence: Evidence) -> list[NotMeasured]:
+    """Tenants whose rows could not be read, and fields asked for that no row has."""
+    out: list[NotMeasured] = []
+    resting = [t.name for t in evidence.description.tenants or () if t.state != "active"]
+    if resting and evidence.description.target.tenant is None:
+        named = ", ".join(field_text(name) for name in resting[:TENANTS_NAMED])
+        more = f" and {len(resting) - TENANTS_NAMED:,} more" if len(resting) > TENANTS_NAMED else ""
+        out.append(NotMeasured("tenants", f"Not active, so not read: {named}{more}."))
+    for name in dict.fromkeys(evidence.options.group_by):
+        held = evidence.table.groups.get(name)
+        if evidence.scan.scanned and (held is None or not held.values):
+            out.append(NotMeasured(f"group-by {name[:80]}", "No row that was read has this field."))
+    return out
 
 
 def _weighed(finding: Finding, rules: Policy) -> Finding:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from console.health.findings import Action, Effect, Finding, NotMeasured, Outcome, Remedy, Severity
 from console.health.probes.state import Later
 from console.health.registry import Threshold, check
+from console.health.wording import field_text
 
 if TYPE_CHECKING:
     from connectors.model import IndexState
@@ -210,7 +211,7 @@ def index_config(evidence: Evidence, rules: Policy) -> list[Outcome]:
     out += [
         _config(
             "info",
-            "Filters on this field read every row: it has no index.",
+            f"Filters on `{field_text(name)}` read every row: it has no index.",
             f"field={name[:80]}",
             "Create a payload index on the field where filters use it.",
             {"field": name},

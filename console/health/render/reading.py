@@ -89,7 +89,8 @@ def basis(data: Data) -> str:
     """What was looked at, when: `5,000 of 300,000 rows sampled, 19 Nov 2026 22:10 UTC`."""
     rows, scanned = data.get("rows"), data.get("scanned")
     if data.get("exact"):
-        looked = f"all {_whole(scanned)} rows read"
+        few = {0: "there are no rows", 1: "the one row read"}
+        looked = few.get(cast("int", scanned), f"all {_whole(scanned)} rows read")
     else:
         looked = f"{_whole(scanned)} of {_whole(rows)} rows sampled"
     seconds = data.get("seconds")

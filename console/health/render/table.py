@@ -9,12 +9,18 @@ from console.health.render import reading
 from console.health.render.reading import Data
 
 LEAST: Final = 40
+EVIDENCE: Final = 14
+"""Lines of evidence for each cause."""
 _COLORS: Final = {"broken": "31;1", "degraded": "33;1", "healthy": "32;1", "not_known": "1"}
 _SEVERITY: Final = {"critical": "31", "warning": "33", "info": "2"}
 
 
-def to_table(data: Data, width: int = 80, color: bool = False) -> list[str]:
-    """Lines of at most `width` columns; `color`: with ANSI sequences. No control character of the data is left."""
+def to_table(data: Data, width: int = 80, color: bool = False, verbose: bool = False) -> list[str]:
+    """Lines of at most `width` columns. No control character of the data is left.
+
+    `color`: with ANSI sequences. `verbose`: with each cause's evidence and every sentence in full; else what
+    follows from a cause, what was also seen and what was not measured take a line each.
+    """
     width = max(LEAST, width)
     held = reading.parts(data)
 
@@ -31,6 +37,10 @@ def to_table(data: Data, width: int = 80, color: bool = False) -> list[str]:
             break_on_hyphens=False,
         )
 
+    def item(text: str, indent: str = "  ") -> list[str]:
+        first, rest = f"{indent}- ", f"{indent}  "
+        return wrapped(text, rest, first) if verbose else [_cut(first + text, width)]
+
     out = [paint(reading.verdict(data), _COLORS.get(str(data["verdict"]))) + f"  {reading.address(data)}"]
     out += wrapped(reading.headline(data))
     out += wrapped(f"{reading.basis(data)}. Report {reading.value(str(data.get('id') or ''))}.")
@@ -43,23 +53,24 @@ def to_table(data: Data, width: int = 80, color: bool = False) -> list[str]:
             out += wrapped(told, "  ")
         if told := reading.acceptance(finding):
             out += wrapped(f"Accepted: {told}", "  ")
-        out += [
-            line for name, text in reading.evidence(finding, 6) for line in wrapped(f"{name}: {text}", "    ")
-        ]
-        ids, more = reading.ids(finding)
+        if verbose:
+            told_by = reading.evidence(finding, EVIDENCE)
+            out += [line for name, text in told_by for line in wrapped(f"{name}: {text}", "    ")]
+        ids, more = reading.ids(finding, 4 * reading.IDS if verbose else reading.IDS)
         if ids:
-            out += wrapped(f"rows: {', '.join(ids)}{f' and {more:,} more' if more else ''}", "    ")
+            such = "" if not more and len(ids) == finding.get("rows") else " such as"
+            out += wrapped(f"rows{such}: {', '.join(ids)}", "    ")
         action, text = reading.remedy(finding)
         if text:
             out += wrapped(f"{action}: {text}", "    ", "  > ")
         if root.symptoms:
-            out += wrapped(f"Follows from it ({len(root.symptoms)}):", "  ")
+            out.append(f"  Follows from it ({len(root.symptoms)}):")
             for one in root.symptoms:
-                out += wrapped(f"{one['code']}: {reading.summary(one)}", "      ", "    - ")
+                out += item(f"{one['code']}: {reading.summary(one)}", "    ")
     if held.others:
         out += ["", "Also seen"]
         for one in held.others:
-            out += wrapped(f"{one.get('severity')} {one['code']}: {reading.summary(one)}", "    ", "  - ")
+            out += item(f"{one.get('severity')} {one['code']}: {reading.summary(one)}")
     if held.accepted:
         out += ["", "Accepted"]
         for one in held.accepted:
@@ -70,7 +81,12 @@ def to_table(data: Data, width: int = 80, color: bool = False) -> list[str]:
         for line in held.limits:
             out += wrapped(line)
     if held.not_measured:
-        out += ["", "Not measured"]
+        out += ["", "Not measured" if verbose else "Not measured (--verbose: all of it, and the evidence)"]
         for why, checks in reading.grouped(held.not_measured):
-            out += wrapped(f"{', '.join(checks)}: {why}", "    ", "  - ")
+            out += item(f"{', '.join(checks)}: {why}")
     return out
+
+
+def _cut(text: str, width: int) -> str:
+    """Text at most `width` columns, cut between words."""
+    return textwrap.wrap(text, width, max_lines=1, placeholder=" …", break_on_hyphens=False)[0]
