@@ -8,6 +8,7 @@ before a query is sent the tags of the collection's rows are counted (never on a
 from __future__ import annotations
 
 import math
+import re
 import threading
 import time
 import weakref
@@ -31,6 +32,15 @@ OWN: Final = 0.5
 """Share of the tagged rows below which a query stops."""
 SHOWN: Final = 5
 """Tags that a message names."""
+_OVERRIDE: Final = ", or override for this query with --allow-mismatch."
+_INSTEAD: Final = re.compile(r"Search with --encoder (\S+?)(?=[,.]?(\s|$))")
+
+
+def without_options(stop: PlumblineError) -> tuple[PlumblineError, str | None]:
+    """A stop in words that name no option of the command line, and the encoder to search with instead."""
+    found = _INSTEAD.search(stop.hint)
+    hint = _INSTEAD.sub(r"Search with the encoder `\1`", stop.hint.replace(_OVERRIDE, "."))
+    return PlumblineError(stop.code, stop.message, where=stop.where, hint=hint), found[1] if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +172,7 @@ def _another(where: str, live: str, known: str | None, marked: str | None) -> Pl
             "encoder-mismatch",
             f"The vectors are known to be made by the encoder `{known}`, the query would be encoded by `{live}`.",
             where=where,
-            hint=f"{_EFFECT} Search with --encoder {known}, or override for this query with --allow-mismatch.",
+            hint=f"{_EFFECT} Search with --encoder {known}{_OVERRIDE}",
         )
     if marked is None:
         return None
@@ -170,8 +180,7 @@ def _another(where: str, live: str, known: str | None, marked: str | None) -> Pl
         "encoder-mismatch",
         f"The collection's marker says that the vectors were made by {marked}, which is not what `{live}` is now.",
         where=where,
-        hint=f"{_EFFECT} Configure the encoder of that fingerprint, rebuild the vectors, or override for this"
-        " query with --allow-mismatch.",
+        hint=f"{_EFFECT} Configure the encoder of that fingerprint, rebuild the vectors{_OVERRIDE}",
     )
 
 
@@ -209,7 +218,7 @@ class _Mixed:
             f"The query would be encoded by `{self.live}`, but only {_share_text(self.mix, self.own)} of the"
             f" tagged rows are its own; the others are by {', '.join(others[:SHOWN])}.",
             where=self.where,
-            hint=f"{_EFFECT} {self._instead()}, or override for this query with --allow-mismatch.",
+            hint=f"{_EFFECT} {self._instead()}{_OVERRIDE}",
         )
 
     def warnings(self) -> list[str]:

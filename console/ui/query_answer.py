@@ -12,6 +12,7 @@ import streamlit as st
 from connectors.errors import PlumblineError
 from console import search
 from console.search import HitRow, QueryAnswer, QueryRequest, Side, show
+from console.search.guard import without_options
 from console.settings import Address
 from console.ui import hit_details, models, pages, panels, pictures, query_form, query_state, session, words
 from console.ui.grid import Card, grid
@@ -88,11 +89,16 @@ def draw(drawn: Drawn) -> None:
 
 def stopped(request: QueryRequest, fault: PlumblineError, address: Address | None = None) -> None:
     """Why a query, or one side of it, has no answer; with the way on where there is one."""
+    other = None
+    if fault.code == "encoder-mismatch":
+        fault, other = without_options(fault)
     panels.error(fault if not address else fault.at(str(address)))
     if fault.code == "encoder-mismatch" and not request.allow_mismatch:
-        key = f"query.override.{address}"
-        if st.button("Search all the same, for this query", key=key):
-            query_state.send(replace(request, allow_mismatch=True))
+        with st.container(horizontal=True, gap="small"):
+            if other is not None and st.button(f"Search with {other}", key=f"query.instead.{address}"):
+                query_state.send(replace(request, encoder=other))
+            if st.button("Search all the same, for this query", key=f"query.override.{address}"):
+                query_state.send(replace(request, allow_mismatch=True))
     elif fault.code == "encoder-unknown":
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if st.button("Choose an encoder for this collection", key=f"query.choose.{address}"):

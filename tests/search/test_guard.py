@@ -263,3 +263,21 @@ def test_a_hostile_tag_is_one_bounded_printable_line_in_an_error(tag: str) -> No
     assert "\n" not in stop.message
     assert len(stop.message) <= 600
     assert np.all([c.isprintable() for c in stop.message])
+
+
+def test_a_page_names_no_option_and_offers_the_other_encoder() -> None:
+    from connectors.errors import PlumblineError
+    from console.search.guard import _another, without_options
+
+    stop = _another("prod/a", "scenes-v1", "scenes-v2", None)
+    assert stop is not None
+    told, other = without_options(stop)
+    assert other == "scenes-v2"
+    assert "--" not in told.hint
+    assert "Search with the encoder `scenes-v2`." in told.hint
+    assert (told.code, told.message, told.where) == (stop.code, stop.message, stop.where)
+    plain = PlumblineError(
+        "encoder-mismatch", "m", hint="Configure it, or override for this query with --allow-mismatch."
+    )
+    assert without_options(plain)[1] is None
+    assert without_options(plain)[0].hint == "Configure it."
