@@ -73,8 +73,10 @@ def body(log: F32) -> Body:
     return Body(len(log), middle, MAD_TO_SD * float(np.median(np.abs(log - np.float32(middle)))))
 
 
-def apart(log: F32, held: Body, line: float, chance: float) -> Apart:
+def apart(log: F32, held: Body, line: float, chance: float, once: Mask | None = None) -> Apart:
     """Rows further than `line` from the middle that the tail of the body does not explain, side by side.
+
+    `once`: the rows that count (None: all), where many repeat one vector.
 
     Masses of equal stretches of a log-concave density (a normal one; the exponential, which the logarithm of a power
     law is, is the heaviest) fall at least by the ratio of the last two: of b and c rows in the second and the last
@@ -85,15 +87,16 @@ def apart(log: F32, held: Body, line: float, chance: float) -> Apart:
     """
     away = log - np.float32(held.middle)
     rows, tail = np.zeros(len(log), np.bool_), np.zeros(len(log), np.bool_)
-    far = max(line, EXPONENTIAL * held.spread * math.log(max(len(log), 2) / chance))
+    far = max(line, EXPONENTIAL * held.spread * math.log(max(held.n, 2) / chance))
     for side in (away, -away):
         beyond = side > line
-        count = int(np.count_nonzero(beyond))
+        counted = side if once is None else side[once]
+        count = int(np.count_nonzero(counted > line))
         if not count:
             continue
-        last = np.count_nonzero((side > 2 * line / 3) & ~beyond) + 0.5
-        second = np.count_nonzero((side > line / 3) & (side <= 2 * line / 3)) + 0.5
-        first = np.count_nonzero((side >= 0) & (side <= line / 3)) + 0.5
+        last = np.count_nonzero((counted > 2 * line / 3) & (counted <= line)) + 0.5
+        second = np.count_nonzero((counted > line / 3) & (counted <= 2 * line / 3)) + 0.5
+        first = np.count_nonzero((counted >= 0) & (counted <= line / 3)) + 0.5
         ratio = float(last / second if second > 1 else second / first)
         expected = last * ratio / (1 - ratio) if ratio < 1 else math.inf
         error = math.sqrt(expected + expected**2 * (4 / last + 1 / second)) if ratio < 1 else math.inf

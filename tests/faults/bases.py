@@ -13,6 +13,8 @@ import numpy as np
 SOURCES = tuple(f"camera-{n}" for n in range(1, 9))
 LANGUAGES = ("en", "en", "en", "de", "es")
 START = datetime(2026, 3, 1, 6, tzinfo=UTC)
+WORDS = 2_000
+"""Of the vocabulary: topics that have nothing in common then share three of eight words as rarely as real texts."""
 SYLLABLES = ("ka", "lo", "mi", "ten", "ru", "so", "vel", "da", "pin", "or", "gus", "ef", "ny", "tab")
 
 
@@ -82,10 +84,10 @@ def payloads(
 ) -> list[dict[str, Any]]:
     """Rows of text: a caption whose words follow the topic, a source, a language, a tag, a time."""
     n = len(topics)
-    vocabulary = words(rng, 400)
+    vocabulary = words(rng, WORDS)
     count = int(topics.max()) + 1 if n else 0
-    own = [[vocabulary[i] for i in rng.choice(400, 5, replace=False)] for _ in range(count)]
-    of_theme = [[vocabulary[i] for i in rng.choice(400, 4, replace=False)] for _ in range(64)]
+    own = [[vocabulary[i] for i in rng.choice(WORDS, 5, replace=False)] for _ in range(count)]
+    of_theme = [[vocabulary[i] for i in rng.choice(WORDS, 4, replace=False)] for _ in range(64)]
     out: list[dict[str, Any]] = []
     for i in range(n):
         said = [

@@ -52,10 +52,12 @@ def stored(matrix: np.ndarray, kind: str, metric: str, storage: str = "float32")
     if kind == "qdrant" and metric == "cosine" and storage != "uint8":
         with np.errstate(all="ignore"):
             length = np.linalg.norm(out.astype(np.float64), axis=1)
+            # Of a row with an infinity, divided by its length: NaN there, zeros beside it; a NaN is everywhere.
+            out[length == np.inf] = np.where(np.isinf(out[length == np.inf]), np.nan, np.float32(0))
+            out[np.isnan(length)] = np.nan
             scaled = (length > 3e-4) & (length < 3e19)
             out[scaled] = (out[scaled].astype(np.float64) / length[scaled, None]).astype(np.float32)
-            out[length >= 3e19] = 0
-            out[~np.isfinite(out).all(axis=1) & ~np.isfinite(length)] = np.nan
+            out[np.isfinite(length) & (length >= 3e19)] = 0
     if storage == "float16":
         with np.errstate(over="ignore"):
             out = out.astype(np.float16).astype(np.float32)

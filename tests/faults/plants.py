@@ -18,7 +18,8 @@ class Planted:
 
     `rows`: positions of the rows that a full scan must name, exactly (None: the fault has no rows of its own).
     `group`: the (field, value) that holds exactly these rows, or None. `roots`: codes that may be named as root.
-    `follows`: codes that may stand beside it as symptoms or remarks. `more`: settings of the memory's rows.
+    `follows`: codes that may stand beside it as symptoms or remarks. `beside`: those of them that may be roots too,
+    where the fault is in so many rows that none are the rows left out. `more`: settings of the memory's rows.
     """
 
     base: Base
@@ -26,6 +27,7 @@ class Planted:
     roots: tuple[str, ...]
     group: tuple[str, Any] | None = None
     follows: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -243,9 +245,13 @@ def share(p: float, low: int = 1) -> Callable[[Base], int]:
     return lambda base: max(low, math.ceil(p * len(base)))
 
 
-@fault("reembedded", "same-source-different-vector", share(0.2), applies=texts)
+@fault("reembedded", "same-source-different-vector", lambda base: 10, applies=texts)
 def reembedded(base: Base, count: int, rng: np.random.Generator) -> Planted:
-    """Rows that are there twice with one text and one tag, the second time by another encoder, silently."""
+    """Pairs of rows with one text and one tag, the second by another encoder, silently.
+
+    Which row of a pair is wrong is not known. Where over half of the rows are in such pairs, that texts and vectors
+    disagree is a second true picture of it: no rows could be left out to see it go.
+    """
     at = choose(base, 2 * count, rng)[: len(base) // 2 * 2]
     rng.shuffle(at)
     first, second = at[: len(at) // 2], at[len(at) // 2 :]
@@ -256,6 +262,7 @@ def reembedded(base: Base, count: int, rng: np.random.Generator) -> Planted:
     return Planted(
         base.but(matrix=matrix, payloads=rows), None, ("same-source-different-vector",),
         follows=("text-vector-disagreement", "collapsed-neighbors", "filter-masking", "dominant-axis"),
+        beside=("text-vector-disagreement",) if 2 * len(at) > len(base) else (),
     )  # fmt: skip
 
 

@@ -102,7 +102,9 @@ def judge(fault: Fault, planted: Planted, report: Report, exact: bool = True) ->
     out.false = [f"{f['code']} ({f['severity']})" for f in above_info(report) if f["code"] not in known]
     strangers = [c for c in report.data["root_causes"] if c not in planted.roots and c in planted.follows]
     weights = {f["code"]: WEIGHT[f["severity"]] for f in findings}
-    out.wrong += [f"{c} is a root beside it" for c in strangers if weights.get(c, 0) >= 2]
+    out.wrong += [
+        f"{c} is a root beside it" for c in strangers if weights.get(c, 0) >= 2 and c not in planted.beside
+    ]
     if planted.rows is not None and exact:
         out.wrong += _rows(planted, report)
         if (

@@ -118,13 +118,21 @@ def _tails(evidence: Evidence, padded: Mask, d: int) -> Finding:
 
 
 def _constant(evidence: Evidence, vectors: F32, padded: Mask, of: Mapping[str, float]) -> Mask:
-    """(d,): dimensions with one value in all rows, a padded end of all rows left out."""
+    """(d,): dimensions with one value in all rows, a padded end of all rows left out.
+
+    What variance is usual is taken from the quarter of the rows with the smallest peaks, where single wild values
+    are not.
+    """
     d = vectors.shape[1]
     variance: F64 = np.var(vectors, axis=0, dtype=np.float64)
-    live = variance > 0
+    peak = evidence.table.peak[evidence.reservoir.rows[evidence.places]]
+    usual: F64 = np.var(vectors[peak <= np.quantile(peak, 0.25)], axis=0, dtype=np.float64)
+    if not usual.any():
+        usual = variance
+    live = usual > 0
     if not live.any():
         return np.zeros(len(variance), np.bool_)
-    line = of["constant_variance"] * float(np.median(variance[live]))
+    line = of["constant_variance"] * float(np.median(usual[live]))
     dead = np.asarray(variance < line, np.bool_)
     rows = evidence.reservoir.rows[evidence.places]
     if padded[rows].all():

@@ -16,6 +16,7 @@ from console.health.lengths import Apart, Body, Scale, Z, apart, atom, body, sca
 from console.health.marking import Marked, finding, mark, number, span
 from console.health.policy import Policy
 from console.health.registry import Threshold, check
+from console.health.repeats import repeats
 from console.health.table import F32
 from console.health.wording import plain
 
@@ -69,7 +70,7 @@ def norm_drift(evidence: Evidence, rules: Policy) -> Outcomes:
     n = int(np.count_nonzero(good))
     if n < of["min_rows"]:
         return [NotMeasured(code, f"{n:,} rows with a length were read; {of['min_rows']:.0f} are needed.")]
-    held = _look(evidence, good, of)
+    held = _look(evidence, good, rules)
     return [_judged(evidence, held, one, of) for one in held.parts]
 
 
@@ -101,8 +102,8 @@ def metric_mismatch(evidence: Evidence, rules: Policy) -> Outcomes:
     n = int(np.count_nonzero(looked))
     if n < of["min_rows"]:
         return [NotMeasured(code, f"{n:,} rows with a length were read; {of['min_rows']:.0f} are needed.")]
-    drifted = _look(evidence, looked, rules.of("norm-drift"))
-    log = drifted.log[~drifted.found]
+    drifted = _look(evidence, looked, rules)
+    log = drifted.log[~drifted.found & drifted.once]
     spread = body(log).spread if len(log) else 0.0
     # The standard error of the median absolute deviation of a normal distribution is 1.167 s / sqrt(n).
     error = Z * 1.167 * spread / math.sqrt(max(len(log), 1))
@@ -161,11 +162,15 @@ class _Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Drift:
-    """What was found in n lengths; `at`: bitmap over the table of those n rows."""
+    """What was found in n lengths; `at`: bitmap over the table of those n rows.
+
+    `once`: (n,) without the rows that repeat a vector of many rows: a length counts once for each vector.
+    """
 
     at: Mask
     norm: F32
     log: F32
+    once: Mask
     body: Body
     parts: tuple[_Part, ...]
 
@@ -184,15 +189,20 @@ class _Drift:
         return out
 
 
-def _look(evidence: Evidence, at: Mask, of: Mapping[str, float]) -> _Drift:
+def _look(evidence: Evidence, at: Mask, rules: Policy) -> _Drift:
+    of, copies = rules.of("norm-drift"), rules.of("duplicate-vectors")
     norm = np.asarray(evidence.table.norm[at], np.float32)
     log = np.log(norm)
-    held = body(log)
+    least = max(copies["class_rows"], copies["class_share"] * len(evidence.places))
+    once = ~repeats(evidence, at, copies["near_cosine"], least, of["floor"])
+    if np.count_nonzero(once) < of["min_rows"]:
+        once[:] = True
+    held = body(log[once])
     line = max(of["floor"], of["deviations"] * held.spread)
-    beyond = apart(log, held, line, of["tail_chance"])
+    beyond = apart(log, held, line, of["tail_chance"], once)
     if held.spread <= of["narrow"]:
-        return _Drift(at, norm, log, held, _narrow(norm, held, beyond, of))
-    return _Drift(at, norm, log, held, _wide(evidence, at, norm, beyond, of))
+        return _Drift(at, norm, log, once, held, _narrow(norm, held, beyond, of))
+    return _Drift(at, norm, log, once, held, _wide(evidence, at, norm, once, beyond, of))
 
 
 def _narrow(norm: F32, held: Body, beyond: Apart, of: Mapping[str, float]) -> tuple[_Part, ...]:
@@ -207,13 +217,14 @@ def _narrow(norm: F32, held: Body, beyond: Apart, of: Mapping[str, float]) -> tu
 
 
 def _wide(
-    evidence: Evidence, at: Mask, norm: F32, beyond: Apart, of: Mapping[str, float]
+    evidence: Evidence, at: Mask, norm: F32, once: Mask, beyond: Apart, of: Mapping[str, float]
 ) -> tuple[_Part, ...]:
     parts: list[_Part] = []
     taken = np.zeros(len(norm), np.bool_)
     exact = evidence.scan.exact
-    one = atom(norm, of["atom_width"], of["atom_share"], of["atom_density"], exact=exact)
-    if one is not None:
+    one = None
+    if atom(norm[once], of["atom_width"], of["atom_share"], of["atom_density"], exact=exact) is not None:
+        one = np.asarray(np.abs(norm - np.float32(1)) < of["atom_width"], np.bool_)
         rows = ~one if 2 * np.count_nonzero(one) >= len(norm) else one
         taken |= rows
         parts.append(_Part("atom", rows, named=True))
