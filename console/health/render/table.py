@@ -81,7 +81,7 @@ def to_table(data: Data, width: int = 80, color: bool = False, verbose: bool = F
         for line in held.limits:
             out += wrapped(line)
     if held.not_measured:
-        out += ["", "Not measured" if verbose else "Not measured (--verbose: all of it, and the evidence)"]
+        out += ["", "Not measured" if verbose else "Not measured (--verbose says all)"]
         for why, checks in reading.grouped(held.not_measured):
             out += item(f"{', '.join(checks)}: {why}")
     return out
