@@ -13,6 +13,7 @@ import numpy as np
 SOURCES = tuple(f"camera-{n}" for n in range(1, 9))
 LANGUAGES = ("en", "en", "en", "de", "es")
 START = datetime(2026, 3, 1, 6, tzinfo=UTC)
+ROWS = 2_000
 WORDS = 2_000
 """Of the vocabulary: topics that have nothing in common then share three of eight words as rarely as real texts."""
 SYLLABLES = ("ka", "lo", "mi", "ten", "ru", "so", "vel", "da", "pin", "or", "gus", "ef", "ny", "tab")
@@ -48,8 +49,10 @@ def words(rng: np.random.Generator, n: int) -> list[str]:
     """Distinct made-up words."""
     found: dict[str, None] = {}
     while len(found) < n:
-        found["".join(rng.choice(SYLLABLES, rng.integers(3, 6)))] = None
-    return list(found)
+        drawn = rng.integers(0, len(SYLLABLES), (n, 5))
+        for row, length in zip(drawn.tolist(), rng.integers(3, 6, n).tolist(), strict=True):
+            found["".join(SYLLABLES[i] for i in row[:length])] = None
+    return list(found)[:n]
 
 
 def anisotropic(
@@ -84,21 +87,26 @@ def payloads(
 ) -> list[dict[str, Any]]:
     """Rows of text: a caption whose words follow the topic, a source, a language, a tag, a time."""
     n = len(topics)
-    vocabulary = words(rng, WORDS)
+    vocabulary = np.array(words(rng, WORDS))
     count = int(topics.max()) + 1 if n else 0
-    own = [[vocabulary[i] for i in rng.choice(WORDS, 5, replace=False)] for _ in range(count)]
-    of_theme = [[vocabulary[i] for i in rng.choice(WORDS, 4, replace=False)] for _ in range(64)]
+    own = rng.permuted(np.tile(np.arange(WORDS), (count, 1)), axis=1)[:, :5]
+    of_theme = rng.permuted(np.tile(np.arange(WORDS), (64, 1)), axis=1)[:, :4]
+    said = np.concatenate(
+        [
+            rng.permuted(own[topics], axis=1)[:, :4],
+            rng.permuted(of_theme[themes % 64], axis=1)[:, :2],
+            rng.integers(0, WORDS, (n, 2)),
+        ],
+        axis=1,
+    )
+    said = vocabulary[rng.permuted(said, axis=1)]
+    source, language = rng.choice(SOURCES, n), rng.choice(LANGUAGES, n)
     out: list[dict[str, Any]] = []
     for i in range(n):
-        said = [
-            *rng.permutation(own[topics[i]])[:4],
-            *rng.choice(of_theme[themes[i] % 64], 2),
-            *rng.choice(vocabulary, 2),
-        ]
         row: dict[str, Any] = {
-            "caption": " ".join(str(w) for w in rng.permutation(said)) + f" {i}",
-            "source": str(rng.choice(SOURCES)),
-            "language": str(rng.choice(LANGUAGES)),
+            "caption": " ".join(said[i].tolist()) + f" {i}",
+            "source": str(source[i]),
+            "language": str(language[i]),
             "sku": f"item-{i:06}",
             "ingested_at": (START + timedelta(seconds=37 * i)).isoformat(),
         }
@@ -112,7 +120,7 @@ def uuids(rng: np.random.Generator, n: int) -> list[str]:
     return [str(uuid.UUID(bytes=rng.bytes(16), version=4)) for _ in range(n)]
 
 
-def text(seed: int, n: int = 3_000, d: int = 96, **more: Any) -> Base:
+def text(seed: int, n: int = ROWS, d: int = 96, **more: Any) -> Base:
     """Unit vectors of texts under cosine."""
     rng = np.random.default_rng([seed, 1])
     matrix, topics, themes = anisotropic(rng, n, d, **more)
@@ -121,12 +129,12 @@ def text(seed: int, n: int = 3_000, d: int = 96, **more: Any) -> Base:
     )
 
 
-def unit_dot(seed: int, n: int = 3_000, d: int = 96) -> Base:
+def unit_dot(seed: int, n: int = ROWS, d: int = 96) -> Base:
     """The same kind of vectors, kept at length 1 by their producer, under dot."""
     return text(seed, n, d).but(name="unit-dot", metric="dot")
 
 
-def popular(seed: int, n: int = 3_000, d: int = 96) -> Base:
+def popular(seed: int, n: int = ROWS, d: int = 96) -> Base:
     """Un-normalised by design: the length says how popular a thing is (lognormal), under dot."""
     rng = np.random.default_rng([seed, 2])
     matrix, topics, themes = anisotropic(rng, n, d)
@@ -141,7 +149,7 @@ def popular(seed: int, n: int = 3_000, d: int = 96) -> Base:
     )
 
 
-def mixed(seed: int, n: int = 3_000, d: int = 96) -> Base:
+def mixed(seed: int, n: int = ROWS, d: int = 96) -> Base:
     """Pictures and their captions as rows of their own, with CLIP's gap between the two cones."""
     rng = np.random.default_rng([seed, 3])
     half = n // 2
@@ -218,12 +226,12 @@ def shuffled_tail(base: Base, rng: np.random.Generator) -> Base:
 def clusters(count: int) -> Callable[[int], Base]:
     def make(seed: int) -> Base:
         rng = np.random.default_rng([seed, 5, count])
-        matrix, topics, themes = anisotropic(rng, 3_000, 96, themes=count, common=0.1)
+        matrix, topics, themes = anisotropic(rng, ROWS, 96, themes=count, common=0.1)
         centres = rng.normal(size=(count, 96))
         raw = matrix * 0.8 + centres[themes] / np.linalg.norm(centres, axis=1, keepdims=True)[themes]
         unit = raw / np.linalg.norm(raw, axis=1, keepdims=True)
         return Base(
-            f"{count}-clusters", unit.astype(np.float32), payloads(rng, topics, themes), list(range(3_000))
+            f"{count}-clusters", unit.astype(np.float32), payloads(rng, topics, themes), list(range(ROWS))
         )
 
     return make
@@ -232,24 +240,24 @@ def clusters(count: int) -> Callable[[int], Base]:
 def strong_common(seed: int) -> Base:
     """A common direction with R2 about .8, as many sentence encoders have."""
     rng = np.random.default_rng([seed, 6])
-    matrix, topics, themes = anisotropic(rng, 3_000, 96, common=0.0)
+    matrix, topics, themes = anisotropic(rng, ROWS, 96, common=0.0)
     centre = rng.normal(size=96)
     raw = matrix + 2.0 * centre / np.linalg.norm(centre)
     unit = raw / np.linalg.norm(raw, axis=1, keepdims=True)
-    return Base("strong-common", unit.astype(np.float32), payloads(rng, topics, themes), list(range(3_000)))
+    return Base("strong-common", unit.astype(np.float32), payloads(rng, topics, themes), list(range(ROWS)))
 
 
 def cut_256(seed: int) -> Base:
     """An intended cut: the first 256 of 512 dimensions, normalised again, with its own dimension."""
     rng = np.random.default_rng([seed, 7])
-    matrix, topics, themes = anisotropic(rng, 2_000, 512)
+    matrix, topics, themes = anisotropic(rng, ROWS, 512)
     cut = matrix[:, :256]
     unit = cut / np.linalg.norm(cut, axis=1, keepdims=True)
-    return Base("cut-256", unit.astype(np.float32), payloads(rng, topics, themes), list(range(2_000)))
+    return Base("cut-256", unit.astype(np.float32), payloads(rng, topics, themes), list(range(ROWS)))
 
 
 def half_precision(seed: int) -> Base:
-    base = text(seed, 2_000)
+    base = text(seed)
     return base.but(
         name="float16", storage="float16", matrix=base.matrix.astype(np.float16).astype(np.float32)
     )
@@ -257,7 +265,7 @@ def half_precision(seed: int) -> Base:
 
 def bytes_(seed: int) -> Base:
     """Quantized by the producer into 0..255 and stored as uint8."""
-    base = text(seed, 2_000)
+    base = text(seed)
     scaled = np.clip(np.rint(base.matrix * 300 + 128), 0, 255)
     return base.but(name="uint8", storage="uint8", metric="euclid", matrix=scaled.astype(np.float32))
 

@@ -83,6 +83,18 @@ def test_constant_dimensions(count: int, severity: str) -> None:
     assert found.evidence["dimensions"] == list(range(7, 7 + min(count, 20)))
 
 
+@pytest.mark.parametrize("rows", [1, 50, 250])
+def test_wild_values_make_no_other_dimension_constant(rows: int) -> None:
+    """Single values of 1e6 times the usual size widen the variance of the dimensions that hold them, not the line."""
+    rng = np.random.default_rng(rows)
+    matrix = anisotropic(500, 64, 3)
+    matrix[rng.choice(500, rows, replace=False), rng.integers(0, 40, rows)] = 1e5
+    assert run("truncated-dimensions", evidence(matrix, metric="dot"))[0] == []
+    matrix[:, 50:60] = 0.125
+    found = only("truncated-dimensions", evidence(matrix, metric="dot"))
+    assert found.evidence["dimensions"] == list(range(50, 60))
+
+
 def test_constant_dimensions_need_rows_and_floats() -> None:
     matrix = anisotropic(99, 64, 3)
     matrix[:, 7:30] = 0.125

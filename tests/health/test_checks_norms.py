@@ -15,6 +15,7 @@ from console.health import lengths
 from console.health.evidence import Evidence
 from console.health.findings import Finding
 from console.health.lengths import Body
+from console.health.probes.neighbours import Neighbours, nearest_rows
 from tests.health.building import codes, evidence
 from tests.health.rowkit import RULES, anisotropic, captions, only, run
 
@@ -337,3 +338,37 @@ def test_rows_that_were_cut_and_so_are_shorter_have_one_cause() -> None:
     drift = next(f for f in findings if f.code == "norm-drift")
     assert drift.because_of == ("truncated-dimensions",)
     assert {f.code for f in findings if f.rank >= 2 and not f.because_of} == {"truncated-dimensions"}
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-6])
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.6])
+def test_one_vector_on_many_rows_is_one_observation(share: float, noise: float) -> None:
+    """Its rows narrow the spread of lengths, and would make all others look drifted."""
+    n = 1_000
+    rng = np.random.default_rng(3)
+    matrix = anisotropic(n, 32, 3) * rng.lognormal(0, 0.5, n)[:, None].astype(np.float32)
+    copies = rng.choice(n, int(share * n), replace=False)
+    matrix[copies] = matrix[copies[0]] + noise * rng.standard_normal((len(copies), 32)).astype(np.float32)
+    held = with_neighbours(evidence(matrix, captions(n), metric="dot"))
+    found, unmeasured = run("norm-drift", held)
+    assert not unmeasured
+    assert [f for f in found if f.rank >= 2] == []
+    spread = only("metric-mismatch", held)
+    assert spread.effect is not None
+    assert spread.effect.value == pytest.approx(0.5, rel=0.15)
+
+
+def test_drifted_rows_are_found_beside_one_vector_on_many_rows() -> None:
+    n = 1_000
+    matrix = anisotropic(n, 32, 3)
+    matrix[:400] = matrix[0]
+    matrix[950:] *= 3
+    held = with_neighbours(evidence(matrix, captions(n), metric="dot"))
+    assert rows_of(only("norm-drift", held)) == list(range(950, n))
+    matrix[:400] *= 5
+    held = with_neighbours(evidence(matrix, captions(n), metric="dot"))
+    assert rows_of(only("norm-drift", held)) == [*range(400), *range(950, n)]
+
+
+def with_neighbours(held: Evidence) -> Evidence:
+    return replace(held, results={Neighbours: nearest_rows(held, np.random.default_rng(0))})
