@@ -19,5 +19,6 @@ def keep(ws: Workspace, report: Report) -> str | None:
         with Store.open(ws.settings) as store:
             store.save(report.data, report.arrays)
     except PlumblineError as fault:
-        return f"The report was not kept: {fault.message} [{fault.code}]"
+        told = " ".join(part for part in (fault.message, fault.hint) if part)
+        return f"The report was not kept ({fault.where}): {told} [{fault.code}]"
     return None

@@ -31,6 +31,7 @@ _SQLITE: Final[dict[int, tuple[Code, str, str]]] = {
     sqlite3.SQLITE_NOTADB: ("damaged", "The store's file is no database.", "Restore it, or move it away."),
     sqlite3.SQLITE_IOERR: ("damaged", "The store's file can't be read or written.", "Look at its disk."),
 }
+_OTHER_TABLES: Final = ("no such table", "no such column", "has no column", "already exists")
 _POSTGRES: Final[dict[str, tuple[Code, str, str]]] = {
     "08": ("unreachable", "The store's database can't be reached.", "Is it up, and is its address right?"),
     "28": ("unauthorised", "The store's database refused the user or its password.", "Look at `store.url`."),
@@ -38,6 +39,8 @@ _POSTGRES: Final[dict[str, tuple[Code, str, str]]] = {
     "25006": ("read-only", "The store's database takes no writes.", "Name a primary, not a replica."),
     "42501": ("unauthorised", "The store's user may not do that.", "It needs to create and change tables."),
     "42P01": ("damaged", "The store lacks a table that it should have.", "Restore it, or name another."),
+    "42703": ("damaged", "The store lacks a column that it should have.", "Restore it, or name another."),
+    "42P07": ("damaged", "The store's tables are not those that it should have.", "Name another database."),
     "53100": ("disk-full", "The store's database has no room left.", "Make room on its disk."),
     "53": ("busy", "The store's database has no connection to spare.", "Try again in a moment."),
     "55": ("busy", "The store is locked by another process.", "Try again in a moment."),
@@ -90,8 +93,8 @@ def meaning(fault: SQLAlchemyError, where: str) -> PlumblineError:
 def _sqlite(fault: sqlite3.Error, where: str) -> PlumblineError:
     code = cast("int", getattr(fault, "sqlite_errorcode", 0)) & 0xFF
     known = _SQLITE.get(code)
-    if known is None and str(fault).startswith("no such"):
-        known = ("damaged", "The store lacks a table or column that it should have.", "Move its file away.")
+    if known is None and any(words in str(fault) for words in _OTHER_TABLES):
+        known = ("damaged", "The store's tables are not those that it should have.", "Move its file away.")
     if known is None:
         known = ("internal", f"The store failed ({getattr(fault, 'sqlite_errorname', 'SQLite')}).", "")
     return PlumblineError(known[0], known[1], where=where, hint=known[2])
