@@ -361,6 +361,7 @@ def one_output(base: Base, count: int, rng: np.random.Generator) -> Planted:
         base.but(matrix=matrix), None,
         ("collapsed-neighbors", "dominant-axis", "no-structure", "duplicate-vectors", "text-vector-disagreement"),
         follows=("modality-gap", "filter-masking", "low-ann-recall", "same-source-different-vector"),
+        beside=("modality-gap",),
     )  # fmt: skip
 
 
