@@ -19,6 +19,7 @@ from console.health.evidence import Evidence
 from console.health.findings import Finding, NotMeasured
 from console.health.naming import field_names
 from console.health.policy import Policy, policy
+from console.health.probes.latency import Latency
 from console.health.probing import Budget, BudgetSpent, Probing
 from console.health.progress import Progress, Tell, quiet
 from console.health.report import Report, build
@@ -122,6 +123,8 @@ def _judge(
     if before.note:
         unmeasured.append(NotMeasured("history", before.note))
     unmeasured += _unseen(evidence)
+    if connector.spec.snapshot is not None:
+        unmeasured += _untold(evidence)
     findings = explain(measured, evidence, rules, np.random.default_rng(options.seed))
     report = build(
         evidence,
@@ -166,6 +169,17 @@ def _unseen(evidence: Evidence) -> list[NotMeasured]:
         held = evidence.table.groups.get(name)
         if evidence.scan.scanned and (held is None or not held.values):
             out.append(NotMeasured(f"group-by {name[:80]}", "No row that was read has this field."))
+    return out
+
+
+def _untold(evidence: Evidence) -> list[NotMeasured]:
+    """What a snapshot file can't tell of the server that it was taken from."""
+    out = [NotMeasured("aliases", "A snapshot file does not hold aliases.")]
+    taken = evidence.get(Latency)
+    if isinstance(taken, NotMeasured):
+        out.append(taken)
+    if notes := evidence.description.settings.get("snapshot"):
+        out.append(NotMeasured("shards", str(notes)))
     return out
 
 

@@ -67,6 +67,11 @@ def test_a_snapshot_gives_the_findings_of_the_same_rows_live(
     assert left.code == right.code == 1
     assert judged(left.json) == judged(right.json)
     assert set(left.json["root_causes"]) == {"zero-vectors", "non-finite"}
+    told = {u["check"]: u["why"] for u in left.json["not_measured"]}
+    assert "snapshot" in told["latency-spike"]
+    assert "snapshot" in told["aliases"]
+    assert "snapshot" in told["replica-divergence"]
+    assert "latency-spike" not in {u["check"] for u in right.json["not_measured"]}
 
 
 def test_its_address_may_be_used_again(inside: Inside, snapshots: Path, tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ class Replicas:
 @probe(Replicas, order=70, name="Copies of shards")
 def replicas(probing: Probing) -> Replicas | NotMeasured:
     e = probing.evidence
+    if probing.reader.spec.snapshot is not None:
+        return NotMeasured(NAME, "A snapshot file holds one copy of each shard.")
     if e.server.embedded:
         return NotMeasured(NAME, "The embedded store keeps one copy.")
     factor = copies(e.description.settings)
