@@ -12,6 +12,7 @@ from console.health.associating import associated
 from console.health.findings import Finding, Mask
 from console.health.grouping import Groups, chance, name_group
 from console.health.method import CONSTANT
+from console.health.parts import in_part
 from console.health.peeling import Peel, Peeling, Suspect
 from console.health.undoing import undone
 
@@ -232,6 +233,10 @@ class _Explaining:
                 self.direct[finding.id] = found.causes
                 self.proof[finding.id] = found.to_json()
                 return
+        partly = in_part(finding, roots, self.evidence)
+        if partly is not None:
+            self.direct[finding.id], self.proof[finding.id] = partly
+            return
         for cause in self.earlier(finding, self.firing):
             left = undone(cause, finding, self.evidence)
             if left is not None:
