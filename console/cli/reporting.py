@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
 from argparse import Namespace
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from connectors.errors import PlumblineError
 from console.cli.checking import fails, show
 from console.cli.context import Context
-from console.cli.output import pairs, table
+from console.cli.output import columns, pairs, table
 
 
 def reports(args: Namespace, context: Context) -> int:
@@ -57,8 +59,14 @@ def report(args: Namespace, context: Context) -> int:
     if context.out.form not in ("table", "json"):
         raise PlumblineError("usage", "--against has the formats table and json.", where="plumbline report")
     difference = compare(earlier, found)
-    context.out.show(difference, lambda: lines(difference))
+    context.out.show(difference, lambda: _wrapped(lines(difference)))
     return 0
+
+
+def _wrapped(lines: Iterable[str]) -> Iterator[str]:
+    width = max(columns(), 40)
+    for line in lines:
+        yield from textwrap.wrap(line, width, subsequent_indent="    ", break_on_hyphens=False) or [""]
 
 
 def baseline(args: Namespace, context: Context) -> int:
