@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -14,6 +14,11 @@ from console.search.proportions import clopper_pearson
 
 if TYPE_CHECKING:
     from console.health.evidence import Evidence
+
+MATES: Final = 3
+"""As of text-vector-disagreement: a sound row is far from its mates too where all three of them are wrong."""
+IMPLIED: Final = frozenset({("misaligned-payload", "text-vector-disagreement")})
+"""Rows whose text was seen to belong to another vector disagree with theirs, however many they are."""
 
 Proof = tuple[tuple[str, ...], dict[str, Any]]
 
@@ -56,7 +61,9 @@ def _goes_with(finding: Finding, cause: Finding, evidence: Evidence) -> bool:
     assert cause.affected is not None
     own, theirs = finding.affected & looked, cause.affected & looked
     both = int(np.count_nonzero(own & theirs))
-    counts = (int(np.count_nonzero(m)) for m in (looked, theirs, own))
+    counts = [int(np.count_nonzero(m)) for m in (looked, theirs, own)]
+    if (cause.code, finding.code) in IMPLIED and both >= CONSTANT["fold_share"] * max(1, counts[2]):
+        return True
     return bool(both) and chance(both, *counts) <= CONSTANT["chance"]
 
 
@@ -71,7 +78,8 @@ def _left(finding: Finding, causes: Sequence[Finding], evidence: Evidence) -> Pr
         rest &= ~cause.affected
     n, own = int(np.count_nonzero(looked)), int(np.count_nonzero(finding.affected & looked))
     m, left = int(np.count_nonzero(rest)), int(np.count_nonzero(finding.affected & rest))
-    if not m or own / n <= line or clopper_pearson(left, m)[0] > line:
+    by_mates = ((n - m) / n) ** MATES
+    if own / n <= line or (m and clopper_pearson(left, m)[0] > line + by_mates):
         return None
     ids = tuple(c.id for c in causes)
     return ids, {
@@ -79,6 +87,7 @@ def _left(finding: Finding, causes: Sequence[Finding], evidence: Evidence) -> Pr
         "associated": True,
         "rows_looked_at_by_both": n,
         "before": own / n,
-        "without": left / m,
+        "without": left / m if m else 0.0,
+        "by_wrong_mates": by_mates,
         "threshold": line,
     }
