@@ -233,10 +233,10 @@ def test_a_short_wait_that_the_server_asks_for_is_kept(opened: Connect, server: 
 def test_a_slow_answer_is_a_timeout_and_ends_in_time(opened: Connect, server: Double) -> None:
     connector = opened(server.spec())
     t = filled(connector)
-    server.faults.delay("Points/Count", 5.0)
+    server.faults.delay("Points/Count", 8.0)
     started = time.monotonic()
     assert code(lambda: connector.count(t, timeout=0.5)) == "timeout"
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 4
 
 
 WORDS = [
@@ -385,10 +385,10 @@ def test_many_collections_are_described_side_by_side(opened: Connect, server: Do
     connector = opened(server.spec())
     for i in range(24):
         connector.create(f"c{i}", PLAN)
-    server.faults.delay("Collections/Get", 0.1)
+    server.faults.delay("Collections/Get", 0.3)
     started = time.monotonic()
     assert all(c.error is None for c in connector.collections())
-    assert time.monotonic() - started < 1.6
+    assert time.monotonic() - started < 24 * 0.3 * 0.67
 
 
 def test_what_comes_later_says_so(opened: Connect, server: Double) -> None:

@@ -48,30 +48,28 @@ def table(
     digest, tail, peak = np.zeros(n, np.uint64), np.zeros(n, np.uint16), np.zeros(n, np.float32)
     source, content = np.zeros(n, np.uint64), np.zeros(n, np.uint64)
     length, time = np.full(n, -1, np.int32), np.full(n, np.nan)
+    finite = np.isfinite(matrix).all(axis=1)
     for i in range(n):
         row, payload = matrix[i], payloads[i]
         if not present[i]:
             flags[i] |= MISSING
         else:
             digest[i] = hash64(row.tobytes())
-            with np.errstate(all="ignore"):
-                exact = (
-                    math.sqrt(math.fsum(float(x) * float(x) for x in row))
-                    if np.isfinite(row).all()
-                    else math.nan
-                )
+            # The square of a float32 is exact in double precision.
+            exact = math.sqrt(math.fsum(np.square(row, dtype=np.float64).tolist())) if finite[i] else math.nan
+            with np.errstate(over="ignore"):
                 short = np.float32(exact)
-            if not np.isfinite(row).all():
+            if not finite[i]:
                 flags[i] |= NON_FINITE
             elif not np.isfinite(short):
                 flags[i] |= NON_FINITE | OVERFLOW
             else:
                 norm[i] = short
-                if not row.any():
+                if exact == 0:
                     flags[i] |= ZERO
-            zeros = np.flatnonzero(row != 0)
+            zeros = row.nonzero()[0]
             tail[i] = d - (int(zeros[-1]) + 1 if len(zeros) else 0)
-            peak[i] = np.abs(row[np.isfinite(row)]).max(initial=0)
+            peak[i] = np.abs(row if finite[i] else row[np.isfinite(row)]).max(initial=0)
         origin = _first(payload, (names.image, names.text))
         source[i] = hash64(repr(origin).encode()) if origin is not None else 0
         plain = {k: v for k, v in payload.items() if k != names.time}

@@ -356,9 +356,9 @@ class TestPeels:
         checks = [rows_check(f"rows-{i}", s) for i, s in enumerate(stages)]
         symptoms = [tilt(code=f"aggregate-{i}") for i in range(5)]
         found = [finding(c.code, pick(n, slice(400 * i, 400 * i + 400))) for i, c in enumerate(checks)]
-        began = time.perf_counter()
+        began = time.process_time()
         out = explained([*found, *(f for c in symptoms for f in c.run(e, RULES))], e, *checks, *symptoms)
-        assert time.perf_counter() - began < 2.0
+        assert time.process_time() - began < 2.0
         # The last removal alone brings the mean from .4 to 0: the four before it leave .1 of the rows.
         assert all(len(f.because_of) >= 4 for f in out if f.code.startswith("aggregate"))
 
@@ -496,9 +496,9 @@ class TestGroups:
         groups = {k: replace(c, codes=np.tile(c.codes, n // 1_000)) for k, c in small.groups.items()}
         held = replace(small, flags=np.zeros(n, np.uint16), groups=groups)
         rows = groups["f0"].codes == 7
-        began = time.perf_counter()
+        began = time.process_time()
         group = name_group(held, rows)
-        assert time.perf_counter() - began < 1.0
+        assert time.process_time() - began < 1.0
         assert group is not None
         assert group.precision == 1.0
 

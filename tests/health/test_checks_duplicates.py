@@ -220,7 +220,7 @@ def test_a_million_rows_are_classed_in_seconds() -> None:
     )
     table = replace(short, ids=ids, digest=digest, source=source, content=source, groups={}, **wide)
     large = replace(held, table=table, scan=replace(held.scan, rows=n, scanned=n))
-    start = time.perf_counter()
+    start = time.process_time()
     found, _ = run("duplicate-vectors", large)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert 6000 in [f.rows for f in found]

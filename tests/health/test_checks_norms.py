@@ -263,9 +263,9 @@ def test_a_million_rows_take_well_under_a_second() -> None:
     for name in fields:
         at[name] = rng.integers(1, 20, n).astype(np.uint16)
         held[name] = replace(fields[name], codes=at[name], values=tuple(range(20)))
-    start = time.perf_counter()
+    start = time.process_time()
     assert lengths.scales(norm, held, at, least=30, auc=0.98, ratio=1.5, exact=True) == []
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0
 
 
 @pytest.mark.parametrize("metric", ["dot", "euclid", "manhattan"])
@@ -310,10 +310,10 @@ def test_one_evaluation_of_the_aggregate_is_fast() -> None:
     held = evidence(anisotropic(5000, 32, 3) * norm[:, None], metric="dot")
     run("metric-mismatch", held)
     rest = [held.without(np.random.default_rng(i).random(5000) < 0.1) for i in range(5)]
-    start = time.perf_counter()
+    start = time.process_time()
     for one in rest:
         run("metric-mismatch", one)
-    assert (time.perf_counter() - start) / 5 < 0.05
+    assert (time.process_time() - start) / 5 < 0.05
 
 
 def test_a_tail_on_one_side_and_drift_on_the_other_are_two_findings() -> None:
