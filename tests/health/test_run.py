@@ -17,6 +17,7 @@ from console.health import registry
 from console.health.findings import NotMeasured
 from console.health.options import CheckOptions
 from console.health.policy import policy
+from console.health.probes.recall import Recall
 from console.health.probing import Cancelled
 from console.health.progress import Progress
 from console.health.run import _unseen, check, judge, verdict_of
@@ -39,6 +40,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for i in range(N)
     ]
     assert len(connector.insert(Target("rows"), rows).done) == N
+    connector.create("lists", CollectionPlan(fields[:1]))
+    kinds: list[object] = [["x", "y"], {"x": 1}, "x", 1]
+    rows = [
+        Row(
+            i,
+            {"a": rng.standard_normal(D).astype(np.float32)},
+            {"kind": kinds[i % 4], "tag": ["p", "q"][: i % 2]},
+        )
+        for i in range(N)
+    ]
+    assert len(connector.insert(Target("lists"), rows).done) == N
     connector.close()
     yield root
     host.stop(root / "store")
@@ -119,6 +131,16 @@ def test_a_probe_that_fails_is_not_measured_and_hides_no_other(
     assert told["replica-divergence"] == "The server took too long. (timeout)"
     assert report["profile"] == whole["profile"]
     assert [f["id"] for f in report["findings"]] == [f["id"] for f in whole["findings"]]
+
+
+def test_a_group_that_no_filter_can_say_is_not_filtered_by(ws: Workspace) -> None:
+    """Lists and objects are groups, but `equals` means their elements: it would look like an index that finds nothing."""
+    (report,) = check(ws, ws.address("e/lists"), CheckOptions(group_by=("kind", "tag")))
+    assert "low-ann-recall" not in [f["code"] for f in report.data["findings"]]
+    assert report.evidence is not None
+    recall = report.evidence.get(Recall)
+    assert not isinstance(recall, NotMeasured)
+    assert recall.filter == ("kind", 1)
 
 
 def test_tenants_that_rest_and_fields_that_nobody_has_are_said() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import numpy as np
 
 from connectors.errors import PlumblineError
-from connectors.filters import Equals, lookup
+from connectors.filters import Equals, lookup, matches
 from connectors.model import SearchOptions
 from console.health.asking import Asked
 from console.health.findings import NotMeasured
@@ -150,7 +150,7 @@ def _filtered(e: Evidence, judge: Judge, places: I64) -> tuple[Asked, tuple[str,
 def _middle(e: Evidence) -> tuple[str, Any, float] | None:
     """The (field, value) whose share of the reservoir is nearest to a quarter; fields with an index first."""
     indexed = {f.name for f in e.description.payload if f.indexed}
-    best: tuple[tuple[bool, float], tuple[str, Any, float]] | None = None
+    found: list[tuple[tuple[bool, float], tuple[str, Any, float]]] = []
     for name in e.names.groups:
         group: Codes | None = e.table.groups.get(name)
         if group is None or not len(e.reservoir.rows):
@@ -158,12 +158,20 @@ def _middle(e: Evidence) -> tuple[str, Any, float] | None:
         counts = np.bincount(group.codes[e.reservoir.rows], minlength=len(group.values) + 2)
         for i, value in enumerate(group.values):
             share = float(counts[i + 1] / len(e.reservoir.rows))
-            plain = not isinstance(value, str) or not value.startswith("[")
-            if plain and i + 1 != group.other and MIDDLE[0] <= share <= MIDDLE[1]:
-                rank = (name not in indexed, abs(share - 0.25))
-                if best is None or rank < best[0]:
-                    best = (rank, (name, value, share))
-    return None if best is None else best[1]
+            if i + 1 != group.other and MIDDLE[0] <= share <= MIDDLE[1]:
+                found.append(((name not in indexed, abs(share - 0.25)), (name, value, share)))
+    ranked = (held for _, held in sorted(found, key=lambda one: one[0]))
+    return next((held for held in ranked if _says_the_same(e, held[0], held[1])), None)
+
+
+def _says_the_same(e: Evidence, name: str, value: Any) -> bool:
+    """Whether the filter passes the group's rows and no others: lists, objects and cut texts are groups too."""
+    where = Equals(name, value)
+    mask = e.table.groups[name].mask(value)[e.reservoir.rows]
+    return all(
+        matches(where, payload) == bool(inside)
+        for payload, inside in zip(e.reservoir.payloads, mask, strict=True)
+    )
 
 
 def _texts(probing: Probing, judge: Judge) -> Asked | NotMeasured:
