@@ -19,7 +19,7 @@ from console.settings import Address, CollectionSettings, Settings
 from console.workspace import Workspace
 from tests.faults.bases import Base
 from tests.faults.memory import Memory, Rows, stored
-from tests.faults.plants import Fault, Planted
+from tests.faults.plants import NEEDS, Fault, Planted
 
 WEIGHT = {"info": 1, "warning": 2, "critical": 3}
 
@@ -149,3 +149,70 @@ def table(verdicts: list[Verdict]) -> str:
         wrong = sum(bool(v.wrong) for v in held)
         lines.append(f"{name:<24}{len(held):>6}{found:>7}{root:>7}{false:>7}{wrong:>7}")
     return "\n".join(lines)
+
+
+ALWAYS = frozenset(
+    {
+        "baseline",
+        "cut-source",
+        "encoder-changed",
+        "encoder-mismatch",
+        "misaligned-payload",
+        "replica-divergence",
+        "shard-gap",
+        "stale-vectors",
+        "tombstone-load",
+        "update queue",
+    }
+)
+"""What no run here can measure: no baseline, no encoder, one node without tenants, and rows in memory."""
+FEW_ROWS = frozenset(
+    {
+        "cohort-gap",
+        "collapsed-neighbors",
+        "dominant-axis",
+        "filter-masking",
+        "low-ann-recall",
+        "no-structure",
+        "norm-drift",
+        "metric-mismatch",
+        "text-vector-disagreement",
+    }
+)
+NO_DIRECTION = frozenset({"zero-vectors", "non-finite", "missing-vectors"})
+FEW_DIMENSIONS = frozenset(
+    {
+        "dominant-axis",
+        "duplicate-vectors",
+        "no-structure",
+        "text-vector-disagreement",
+        "truncated-dimensions",
+    }
+)
+
+
+def unmeasured(fault: Fault, planted: Planted, kind: str, report: Report) -> list[str]:
+    """What the report wrongly says, or fails to say, of what was not measured."""
+    base = planted.base
+    told = {n["check"]: n["why"] for n in report.data["not_measured"]}
+    must = set(ALWAYS)
+    if "expected_rows" not in planted.options:
+        must.add("count-mismatch")
+    if kind == "qdrant" and base.metric == "cosine":
+        must.add("norm-drift")
+    may = {"same-source-different-vector", "cross-modal recall"}
+    lost = len(planted.rows) if planted.rows is not None and fault.code in NO_DIRECTION else 0
+    if len(base) - lost < NEEDS:
+        may |= FEW_ROWS
+    if kind == "weaviate" or len(base) - lost < 30:
+        may.add("filtered recall")
+    if {"no-structure", "dominant-axis"} & set(planted.roots):
+        may.add("text-vector-disagreement")
+    if base.matrix.shape[1] < 32:
+        may |= FEW_DIMENSIONS
+    out = [f"{c} is not told as not measured" for c in sorted(must - set(told))]
+    out += [f"{c} was not measured: {told[c]}" for c in sorted(set(told) - must - may)]
+    out += [f"{c}: {why}" for c, why in told.items() if why.startswith("The check failed")]
+    if fault.code in told and fault.code not in ("duplicate-vectors", "truncated-dimensions"):
+        out.append(f"{fault.code} was not measured: {told[fault.code]}")
+    return out

@@ -11,7 +11,7 @@ from console.cli.checking import fails
 from tests.faults.__main__ import FIRST, SECOND, intensities
 from tests.faults.bases import BASES
 from tests.faults.plants import FAULTS
-from tests.faults.running import above_info, judge, run
+from tests.faults.running import above_info, judge, run, unmeasured
 
 CELLS = [
     (base, fault, kind)
@@ -44,6 +44,7 @@ def test_it_is_found_with_its_rows_and_its_group_and_is_the_root(
         assert verdict.root, f"{count} rows: roots {report.data['root_causes']}"
         assert verdict.wrong == [], f"{count} rows"
         assert verdict.false == [], f"{count} rows"
+        assert unmeasured(fault, planted, kind, report) == [], f"{count} rows"
         assert fails(report.data, "warning")
         folded = [f for f in above_info(report) if f["because_of"] is not None]
         assert all(
