@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.cli.checkstore import BAD, FAULTY, ODD, SECRET, SOUND, checked, console, program
-from tests.cli.conftest import Inside, Shell
+from tests.cli.conftest import HOUSE, Inside, Shell
 
 __all__ = ["checked", "console", "program"]
 
@@ -413,6 +413,33 @@ def test_a_sample_larger_than_the_collection_reads_all_of_it(console: Inside) ->
     one = console("check", "emb/sound", "--sample", "1", "--format", "json").json
     assert (one["scanned"], one["exact"]) == (1, False)
     assert not [f for f in one["findings"] if f["severity"] != "info"]
+
+
+def test_a_check_loads_no_model_page_or_other_database(program: Shell) -> None:
+    code = (
+        "import sys\nfrom console.cli import main\nmain(['check', 'emb/sound', '--quiet'])\n"
+        "print('\\n@' + ' '.join({m.partition('.')[0] for m in sys.modules}))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=program.cwd,
+        env={**program.environ(), "PYTHONPATH": str(HOUSE)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(ran.stdout.rpartition("@")[2].split())
+    assert {"numpy", "grpc", "sqlalchemy"} <= loaded
+    assert not loaded & {
+        "torch",
+        "streamlit",
+        "pandas",
+        "plotly",
+        "weaviate",
+        "PIL",
+        "open_clip",
+        "scipy",
+    }
 
 
 def test_a_full_check_is_the_same_again_apart_from_times(console: Inside) -> None:
