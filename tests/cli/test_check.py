@@ -230,6 +230,17 @@ def test_all_goes_on_where_one_connection_is_down(console: Inside) -> None:
     assert SECRET not in ran.out + ran.err
 
 
+def test_a_unit_test_without_a_baseline_is_skipped_not_passed(console: Inside) -> None:
+    ran = console("check", "emb/sound", "--format", "junit")
+    cases = {c.get("name"): c for c in ElementTree.fromstring(ran.out).iter("testcase")}
+    for code in ("distribution-drift", "recall-drop", "latency-spike", "size-change"):
+        skipped = cases[code].find("skipped")
+        assert skipped is not None
+        assert "no baseline" in (skipped.get("message") or "")
+    assert "baseline" not in cases
+    assert cases["zero-vectors"].find("skipped") is None
+
+
 def test_the_same_word_twice_is_one_report(console: Inside) -> None:
     assert console("check", "emb/one", "emb/one", "--format", "json").json["address"] == "emb/one#"
 

@@ -71,13 +71,18 @@ def _report(suite: ET.Element, data: Data, line: int, totals: dict[str, int]) ->
     properties = ET.SubElement(suite, "properties")
     for name in ("id", "verdict", "headline", "rows", "scanned", "exact", "baseline"):
         if data.get(name) is not None:
-            ET.SubElement(properties, "property", {"name": name, "value": _clean(reading.value(data[name]))})
+            held = reading.headline(data) if name == "headline" else reading.value(data[name])
+            ET.SubElement(properties, "property", {"name": name, "value": _clean(held)})
     by: dict[str, list[Data]] = {}
     for finding in data.get("findings") or ():
         by.setdefault(str(finding["code"]), []).append(finding)
     unmeasured: dict[str, list[str]] = {}
     for one in data.get("not_measured") or ():
         unmeasured.setdefault(str(one["check"]), []).append(str(one["why"]))
+    if (why := unmeasured.pop("baseline", None)) is not None:
+        for code, one in registry.checks().items():
+            if one.stage == "baseline":
+                unmeasured.setdefault(code, why)
     counts = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
     said: list[str] = []
     for code in dict.fromkeys((*registry.checks(), *by, *unmeasured)):
