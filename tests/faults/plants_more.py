@@ -220,7 +220,7 @@ def spread_lengths(base: Base, count: int, rng: np.random.Generator) -> Planted:
     return Planted(named, None, ("metric-mismatch",), follows=("filter-masking", "collapsed-neighbors"))
 
 
-@cell("partners-apart", "modality-gap", lambda: mixed(1_000), {300: SILENT, 3_000: CRITICAL})
+@cell("partners-apart", "modality-gap", lambda: mixed(1_000), {300: SILENT, 2_000: CRITICAL})
 def partners_apart(base: Base, count: int, rng: np.random.Generator) -> Planted:
     """Words of another model than the pictures, for the first so many rows."""
     texts = [i for i, p in enumerate(base.payloads) if p["modality"] == "text" and i < count]
@@ -275,7 +275,7 @@ WITH = {"encoder": "scenes-v2"}
     "foreign",
     "encoder-mismatch",
     scenes,
-    {0: SILENT, 40: WARNING, 200: CRITICAL, 1_000: CRITICAL},
+    {0: SILENT, 80: WARNING, 300: CRITICAL, 2_000: CRITICAL},
     encoder=True,
 )
 def foreign(base: Base, count: int, rng: np.random.Generator) -> Planted:
