@@ -6,10 +6,10 @@ import itertools
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import numpy as np
 
@@ -40,14 +40,13 @@ def write_rows(file: str | Path, *reports: Report) -> int:
                 hint="Check again with --rows-out FILE.",
             )
     path = Path(file)
+    if path.exists() and not path.is_file():
+        return _into(path, reports)
+    path = path.resolve()
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    count = 0
     try:
         with beside.open("x", encoding="utf-8") as out:
-            for line in itertools.chain.from_iterable(map(lines, reports)):
-                out.write(json.dumps(jsonable(line), ensure_ascii=False, allow_nan=False))
-                out.write("\n")
-                count += 1
+            count = _write(out, reports)
             out.flush()
             os.fsync(out.fileno())
         beside.replace(path)
@@ -57,6 +56,24 @@ def write_rows(file: str | Path, *reports: Report) -> int:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
     return count - len(reports)
+
+
+def _into(path: Path, reports: Sequence[Report]) -> int:
+    """A pipe or a device is written to: replacing it would put a file in its place."""
+    try:
+        with path.open("w", encoding="utf-8") as out:
+            return _write(out, reports) - len(reports)
+    except OSError as fault:
+        raise _refused(fault, path) from fault
+
+
+def _write(out: TextIO, reports: Sequence[Report]) -> int:
+    count = 0
+    for line in itertools.chain.from_iterable(map(lines, reports)):
+        out.write(json.dumps(jsonable(line), ensure_ascii=False, allow_nan=False))
+        out.write("\n")
+        count += 1
+    return count
 
 
 def lines(report: Report) -> Iterator[dict[str, Any]]:

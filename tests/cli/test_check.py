@@ -404,6 +404,24 @@ def test_the_affected_rows_of_several_reports_and_of_none(console: Inside, tmp_p
     assert not file.exists()
 
 
+def test_the_affected_rows_go_into_a_pipe_and_through_a_link_without_replacing_them(
+    console: Inside, tmp_path: Path
+) -> None:
+    pipe, link, file = tmp_path / "pipe", tmp_path / "link", tmp_path / "rows.jsonl"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE)
+    assert console("check", "emb/broken", "--full", "--rows-out", str(pipe), "--quiet").code == 1
+    told, _ = reader.communicate(timeout=30)
+    assert pipe.is_fifo()
+    file.write_text("")
+    link.symlink_to(file)
+    assert console("check", "emb/broken", "--full", "--rows-out", str(link), "--quiet").code == 1
+    assert link.is_symlink()
+    assert len(told.splitlines()) == len(file.read_text().splitlines()) > BAD
+    folder = console("check", "emb/one", "--rows-out", str(tmp_path), "--format", "json")
+    assert (folder.code, folder.json["error"]["code"]) == (2, "usage")
+
+
 def test_a_budget_that_is_spent_is_not_measured(console: Inside) -> None:
     held = console("check", "emb/sound", "--budget", "1e-9", "--format", "json").json
     spent = [u["check"] for u in held["not_measured"] if "used up" in u["why"]]
