@@ -81,9 +81,10 @@ def show(
     elif form == "junit":
         output.write_line(render.to_junit(reports, fail_on, told))
     elif form == "markdown":
-        output.write_line("\n\n".join(render.to_markdown(r) for r in reports))
+        parts = [*map(render.to_markdown, reports), *(render.unexamined(a, e) for a, e in told)]
+        output.write_line("\n\n".join(parts))
     elif form == "html":
-        output.write_line(render.to_html(list(reports)))
+        output.write_line(render.to_html(list(reports), told))
     else:
         for i, report in enumerate(reports):
             if i:

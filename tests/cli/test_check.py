@@ -220,6 +220,17 @@ def test_the_others_are_printed_where_one_can_not_be_examined(console: Inside) -
     assert ElementTree.fromstring(unit.out).get("errors") == "1"
 
 
+@pytest.mark.parametrize("form", ["markdown", "html"])
+def test_what_was_not_examined_stands_beside_the_reports(console: Inside, form: str) -> None:
+    ran = console("check", "emb/no<b>pe", "emb/sound", "--format", form)
+    assert ran.code == 2
+    assert "Not examined" in ran.out
+    assert "not-found" in ran.out
+    assert "<b>" not in re.sub(r"`[^`]*`", "", ran.out)
+    assert "Healthy" in ran.out
+    assert "Not examined" not in console("check", "emb/sound", "--format", form).out
+
+
 def test_all_goes_on_where_one_connection_is_down(console: Inside) -> None:
     ran = console("check", "--all", "--sample", "50", "--format", "json")
     assert ran.code == 2

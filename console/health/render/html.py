@@ -40,8 +40,8 @@ _HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode(
 POLICY: Final = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'"
 
 
-def to_html(data: Data | Sequence[Data]) -> str:
-    """One report, or several one below the other."""
+def to_html(data: Data | Sequence[Data], errors: Sequence[tuple[str, Mapping[str, str]]] = ()) -> str:
+    """One report, or several one below the other. `errors`: addresses that could not be examined, and why."""
     reports = [data] if isinstance(data, Mapping) else list(data)
     title = ", ".join(f"{reading.verdict(r)}: {reading.address(r)}" for r in reports[:3]) or "No report"
     return "\n".join(
@@ -54,6 +54,7 @@ def to_html(data: Data | Sequence[Data]) -> str:
             f"<title>{_e(title)}</title>",
             f"<style>{STYLE}</style></head><body><main>",
             *(_report(r) for r in reports),
+            *(_unexamined(address, error) for address, error in errors),
             "</main></body></html>",
         ]
     )
@@ -61,6 +62,14 @@ def to_html(data: Data | Sequence[Data]) -> str:
 
 def _e(text: object) -> str:
     return escape(plain(str(text), 2000), quote=True)
+
+
+def _unexamined(address: str, error: Mapping[str, str]) -> str:
+    told = " ".join(error.get(k, "") for k in ("message", "hint")).strip()
+    return (
+        f'<article><h1 class="broken">Not examined</h1><p class="mono">{_e(plain(address, 300))}</p>'
+        f'<p class="lead">{_e(plain(told))}</p><p><code>{_e(error.get("code", ""))}</code></p></article>'
+    )
 
 
 def _report(data: Data) -> str:

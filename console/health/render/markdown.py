@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final, cast
 
 from console.health.render import reading
@@ -73,6 +74,12 @@ def to_markdown(data: Data) -> str:
             for why, checks in reading.grouped(held.not_measured)
         ]
     return "\n".join(out)
+
+
+def unexamined(address: str, error: Mapping[str, str]) -> str:
+    """An address that could not be examined, and why."""
+    told = " ".join(error.get(k, "") for k in ("message", "hint")).strip()
+    return f"## Not examined: {code(address)}\n\n{text(plain(told))}\n\nError {code(error.get('code', ''))}."
 
 
 def text(held: str) -> str:
