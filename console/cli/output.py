@@ -80,6 +80,10 @@ class Gone(Exception):
     """Whoever read the output has closed it."""
 
 
+class Unwritable(OSError):
+    """Standard output takes no more: the disk behind it is full, say."""
+
+
 def write_line(text: str, to: TextIO | None = None) -> None:
     stream = sys.stdout if to is None else to
     if cast("TextIO | None", stream) is None:
@@ -93,6 +97,10 @@ def write_line(text: str, to: TextIO | None = None) -> None:
         raise Gone from None
     except ValueError:
         raise Gone from None
+    except OSError as fault:
+        if stream is sys.stderr:
+            raise
+        raise Unwritable(fault.errno, fault.strerror) from None
 
 
 def write_json(data: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from connectors.errors import PlumblineError, redact
 from console import egress
 from console.cli import output, parser
 from console.cli.context import Context
-from console.cli.output import Gone, Out
+from console.cli.output import Gone, Out, Unwritable
 
 DONE: Final = 0
 COULD_NOT: Final = 2
@@ -126,7 +126,7 @@ def _guarded(words: list[str], context: Context) -> int:
     except KeyboardInterrupt:
         _say("Interrupted.")
         return INTERRUPTED
-    except (Gone, BrokenPipeError):
+    except (Gone, BrokenPipeError, Unwritable):
         raise
     except PlumblineError as fault:
         _tell(fault, context)

@@ -340,6 +340,21 @@ def test_only_json_is_on_standard_output_and_a_pipe_shows_no_progress(program: S
     assert "emb/sound: Reading" in ran.err or "emb/sound: " in ran.err
 
 
+def test_a_full_disk_behind_standard_output_is_exit_2(program: Shell) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "plumbline", "check", "emb/sound", "--format", "html"],
+            cwd=program.cwd,
+            env=program.environ(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert ran.returncode == 2
+    assert b"standard output can't be written" in ran.stderr
+    assert b"[internal]" not in ran.stderr
+
+
 def test_a_terminal_shows_progress_and_ends_clean(program: Shell) -> None:
     master, slave = pty.openpty()
     ran = subprocess.Popen(
