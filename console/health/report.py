@@ -195,14 +195,16 @@ class _Writing:
 
 
 def ranked(findings: Sequence[Finding]) -> list[Finding]:
-    """Roots first, by severity, then share; symptoms after them; accepted findings last."""
+    """Roots first, by severity, what spoils every answer before the rest, then share; symptoms after them;
+    accepted findings last."""
     places = {code: i for i, code in enumerate(registry.checks())}
 
-    def key(f: Finding) -> tuple[bool, bool, int, float, int, str]:
+    def key(f: Finding) -> tuple[bool, bool, int, bool, float, int, str]:
         return (
             f.accepted is not None,
             bool(f.because_of),
             -f.rank,
+            f.code != "non-finite",
             -(f.share or 0.0),
             places.get(f.code, len(places)),
             f.id,

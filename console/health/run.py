@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from connectors.errors import PlumblineError
 from connectors.model import Description, Target, VectorField
+from console.encoders.belonging import belongs
 from console.health import registry
 from console.health.causes import explain
 from console.health.charts import charts
@@ -60,6 +62,7 @@ def check(
     fields = [ws.field(description, address)] if address.vector is not None else list(description.dense)
     if not fields:
         fields = [ws.field(description, address)]
+    _asked(ws, address, fields, options)
     tell(Progress("Looking at a few rows"))
     names = field_names(ws, address, description, connector, real, options)
     only = None
@@ -74,6 +77,23 @@ def check(
                rules, budget, tell, began)
         for f in fields
     ]  # fmt: skip
+
+
+def _asked(ws: Workspace, address: Address, fields: Sequence[VectorField], options: CheckOptions) -> None:
+    """What was asked for by name is there: said before every row is read, not after."""
+    if options.baseline is not None:
+        for field in fields:
+            past(ws, address.with_vector(field.name)).baseline(options.baseline)
+    if options.encoder is None:
+        return
+    belongs(ws.encoder_specs(), field="", explicit=options.encoder, where=str(address))
+    if find_spec("torch") is None or find_spec("open_clip") is None:
+        raise PlumblineError(
+            "extra-missing",
+            "Encoding again needs the extra `clip` (torch and open_clip are not installed).",
+            where=str(address),
+            hint="pip install 'plumbline[clip]'",
+        )
 
 
 def _judge(
