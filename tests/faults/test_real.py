@@ -17,7 +17,7 @@ from connectors.registry import connect
 from tests.faults.__main__ import FIRST
 from tests.faults.bases import BASES, CLEAN
 from tests.faults.plants import FAULTS, Planted
-from tests.faults.real import NOT_APPLICABLE, examine, put, with_uuids
+from tests.faults.real import NOT_APPLICABLE, as_stored, examine, put, with_uuids
 from tests.faults.running import judge, silent
 
 EVERYTHING = os.environ.get("PLUMBLINETEST_FAULTS") == "all"
@@ -94,7 +94,8 @@ def test_it_is_found_on_the_real_thing(database: Database, tmp_path: Path, base_
     if why:
         pytest.skip(f"not applicable: {why}")
     count = max(fault.smallest(base), ROWS // 10)
-    planted = with_uuids(fault.plant(base, count, np.random.default_rng([FIRST, *name.encode()])))
+    planted = fault.plant(base, count, np.random.default_rng([FIRST, *name.encode()]))
+    planted = as_stored(name, with_uuids(planted))
     collection = made(database, planted)
     try:
         report = examine(tmp_path, database.spec, collection, planted)
