@@ -94,7 +94,7 @@ def test_a_closed_port_is_unreachable_at_once(opened: Connect) -> None:
         said = fault(connector.server)
         assert said.code == "unreachable"
         assert str(rest) in said.message
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 8
 
 
 def test_a_name_that_nobody_knows_is_unreachable(opened: Connect) -> None:
@@ -108,7 +108,7 @@ def test_a_port_that_never_answers_ends_within_the_timeout(opened: Connect) -> N
         connector = opened(spec(url=f"http://127.0.0.1:{rest}", grpc_port=grpc, timeout=1.0))
         started = time.monotonic()
         assert code(connector.server) in ("timeout", "unreachable")
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 8
 
 
 def test_a_far_server_is_given_the_time_for_a_handshake(opened: Connect, server: Double) -> None:

@@ -204,7 +204,7 @@ def test_a_body_beyond_the_limit_is_refused_with_and_without_its_length(server: 
 def test_a_slow_host_is_left_when_the_time_is_up(server: Server, path: str) -> None:
     started = time.monotonic()
     assert "too long" in refusal(remote(seconds=0.4), url(server, path)).message
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 8
 
 
 def test_a_slow_name_server_counts_against_the_time() -> None:

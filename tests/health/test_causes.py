@@ -358,7 +358,7 @@ class TestPeels:
         found = [finding(c.code, pick(n, slice(400 * i, 400 * i + 400))) for i, c in enumerate(checks)]
         began = time.process_time()
         out = explained([*found, *(f for c in symptoms for f in c.run(e, RULES))], e, *checks, *symptoms)
-        assert time.process_time() - began < 2.0
+        assert time.process_time() - began < 10.0
         # The last removal alone brings the mean from .4 to 0: the four before it leave .1 of the rows.
         assert all(len(f.because_of) >= 4 for f in out if f.code.startswith("aggregate"))
 
@@ -498,7 +498,7 @@ class TestGroups:
         rows = groups["f0"].codes == 7
         began = time.process_time()
         group = name_group(held, rows)
-        assert time.process_time() - began < 1.0
+        assert time.process_time() - began < 5.0
         assert group is not None
         assert group.precision == 1.0
 

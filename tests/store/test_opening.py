@@ -146,7 +146,7 @@ def test_a_lock_that_stays_is_busy(lite: Desk, monkeypatch: pytest.MonkeyPatch) 
         began = time.monotonic()
         caught = fault(lite)
         assert caught.code == "busy"
-        assert 0.1 < time.monotonic() - began < 5
+        assert 0.1 < time.monotonic() - began < 20
     finally:
         holder.close()
     with Store.open(lite.settings) as store:
