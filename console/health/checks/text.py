@@ -33,20 +33,29 @@ from console.search.proportions import clopper_pearson
         Threshold("text", 0.3, "TF-IDF cosine from which two texts say something alike (HEALTH.md)"),
         Threshold(
             "rank",
-            0.5,
-            "share of rows that are nearer than the mate: sound rows thin out fast beyond the .25 of HEALTH.md, wrong"
-            " ones, which have any rank, do not",
+            0.25,
+            "share of rows that are nearer than the mate; a vector on the wrong row has any rank (HEALTH.md)",
         ),
         Threshold(
             "share",
-            0.003,
-            "rows of which all three mates are that far: the demo's encoders give up to .003 at 600 to 2,000 rows"
-            " (.027 past rank .25), text vectors 0; with 2% of the texts shuffled .005 to .008, with 5% .010 to .018",
+            0.01,
+            "rows of which all three mates are that far: neural encoders .002 to .007 where the single nearest gives"
+            " .030 to .068, text vectors .001; with 2% of the texts shuffled .013 to .017",
         ),
         Threshold(
-            "share_critical",
-            0.015,
-            "with 10% of the texts shuffled .018 to .036, with 5% .010 to .018",
+            "share_critical", 0.04, "with 10% of the texts shuffled .051 to .060, with 5% .027 to .031"
+        ),
+        Threshold(
+            "tail",
+            0.5,
+            "rank past which sound rows are all but gone: the demo's give up to .003 there, at 600 to 2,000 rows,"
+            " where up to .027 are past .25",
+        ),
+        Threshold(
+            "tail_share",
+            0.003,
+            "rows past the tail's rank that must be there too (lower bound): with 2% of the texts shuffled .005 to"
+            " .008, with 5% .010 to .018",
         ),
         Threshold("crowd", 20, "rows with nearly one vector are duplicate-vectors' to name"),
         Threshold(
@@ -55,9 +64,9 @@ from console.search.proportions import clopper_pearson
             "median rank from which captions do not describe the pictures that were embedded; the demo's .011",
         ),
         Threshold("min_dimensions", 32, "few dimensions can't lay out what many texts say"),
-        Threshold("min_rows", 100, "rows with a mate; three of 100 are needed to be past the line"),
+        Threshold("min_rows", 100, "rows with a mate; one of 100 is the line itself"),
         Threshold(
-            "moved", 0.006, "rise of the share since the baseline: twice the line, past what rows come and go"
+            "moved", 0.02, "rise of the share since the baseline: twice the line, past what rows come and go"
         ),
     ),
 )
@@ -93,7 +102,8 @@ def text_vector_disagreement(evidence: Evidence, rules: Policy) -> Outcomes:
     share = count / n
     low, high = clopper_pearson(count, n)
     severity: Severity | None = None
-    if low > of["share"]:
+    tail = int((compared & (nearest > of["tail"])).sum())
+    if low > of["share"] and clopper_pearson(tail, n)[0] > of["tail_share"]:
         severity = "critical" if low > of["share_critical"] else "warning"
     if severity is not None:
         wrong = [
@@ -121,7 +131,12 @@ def text_vector_disagreement(evidence: Evidence, rules: Policy) -> Outcomes:
             share=share,
             interval=(low, high),
             effect=Effect(share, of["share"], low, high, "rows far from their mates"),
-            evidence={"compared": n, "far": count, "median_rank": float(np.median(nearest[compared]))},
+            evidence={
+                "compared": n,
+                "far": count,
+                "past_tail": tail,
+                "median_rank": float(np.median(nearest[compared])),
+            },
             sample_ids=evidence.table.ids.take(np.flatnonzero(affected)[:SAMPLE_IDS]),
             affected=affected,
             examined=examined,
