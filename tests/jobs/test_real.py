@@ -62,7 +62,7 @@ def test_a_check_ends_in_a_stored_report_with_its_rows(workspace: Workspace) -> 
     assert stored["profile"]["zero"] == 40
     assert "zero-vectors" in stored["root_causes"]
     assert stored["charts"]["dimensions"]["rows"] == 360
-    assert len(phases) > 2
+    assert phases, "a run was never seen under way"
     path = rows.place(workspace.home, report)
     assert path is not None
     head, *held = [json.loads(line) for line in path.read_text().splitlines()]
