@@ -7,7 +7,6 @@ import math
 import time
 from argparse import Namespace
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +14,7 @@ from connectors.errors import PlumblineError
 from console.cli import output
 from console.cli.context import Context
 from console.health.options import SAMPLE, CheckOptions
-from console.health.progress import Progress
+from console.health.progress import Progress, duration
 from console.settings import Address
 
 if TYPE_CHECKING:
@@ -45,8 +44,7 @@ def check(args: Namespace, context: Context) -> int:
                 continue
             reports += made
             if rows is not None:
-                for report in made:
-                    rows.add(report)
+                rows += made
     show([r.data for r in reports], errors, args.fail_on, context)
     if errors:
         return 2
@@ -144,14 +142,8 @@ def said(progress: Progress) -> str:
     if progress.rate:
         parts.append(f"{progress.rate:,.0f} rows/s")
     if progress.eta_seconds is not None and progress.eta_seconds >= 1:
-        parts.append(f"{_time(progress.eta_seconds)} left")
+        parts.append(f"{duration(progress.eta_seconds)} left")
     return ", ".join(parts)
-
-
-def _time(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{seconds / 3600:.1f} h"
 
 
 def _options(args: Namespace) -> CheckOptions:
@@ -176,7 +168,6 @@ def _options(args: Namespace) -> CheckOptions:
         baseline=args.baseline,
         rate=args.rate,
         budget=args.budget,
-        rows_out=args.rows_out,
     )
 
 
@@ -216,16 +207,8 @@ def _addresses(args: Namespace, ws: Workspace) -> tuple[list[Address], list[tupl
     return list(found), list(errors.items())
 
 
-@dataclass(slots=True)
-class _Rows:
-    reports: list[Report]
-
-    def add(self, report: Report) -> None:
-        self.reports.append(report)
-
-
 @contextlib.contextmanager
-def _rows_file(name: str | None) -> Generator[_Rows | None]:
+def _rows_file(name: str | None) -> Generator[list[Report] | None]:
     """Written whole at the end; nothing is written where the check fails."""
     if name is None:
         yield None
@@ -233,8 +216,8 @@ def _rows_file(name: str | None) -> Generator[_Rows | None]:
     path = Path(name)
     if not path.absolute().parent.is_dir():
         raise PlumblineError("usage", "The folder does not exist.", where=f"--rows-out {name}")
-    held = _Rows([])
+    held: list[Report] = []
     yield held
     from console.health.rowsout import write_rows
 
-    write_rows(path, *held.reports)
+    write_rows(path, *held)

@@ -23,14 +23,12 @@ class CheckOptions:
     modality_field: str | None = None
     group_by: tuple[str, ...] = ()
     expected_rows: int | None = None
-    golden: str | None = None
     baseline: str | None = None
     """`latest`, a report's id, or None: the pinned one where there is one."""
     rate: float | None = None
     """Rows a second at most."""
     budget: float = 120.0
     """Seconds that the probes may take together."""
-    rows_out: str | None = None
 
     @property
     def full(self) -> bool:
@@ -50,8 +48,7 @@ class FieldNames:
     """Payload paths by what they mean; None: not configured and not found in the rows.
 
     `groups`: fields whose values name groups of rows: the version and modality fields, cohorts, `--group-by`,
-    and those that were found to have few distinct values. `source`: what was embedded (a picture's or a text's
-    field; the one that a row has counts). `content`: every field that was read, time left out.
+    and those that were found to have few distinct values. `columns`: every field that is read.
     """
 
     version: str = "embedding_version"

@@ -10,13 +10,12 @@ import numpy as np
 from console.health.findings import Finding, Mask
 from console.health.grouping import chance
 from console.health.method import CONSTANT
+from console.health.probes.twins import MATES
 from console.search.proportions import clopper_pearson
 
 if TYPE_CHECKING:
     from console.health.evidence import Evidence
 
-MATES: Final = 3
-"""As of text-vector-disagreement: a sound row is far from its mates too where all three of them are wrong."""
 IMPLIED: Final = frozenset({("misaligned-payload", "text-vector-disagreement")})
 """Rows whose text was seen to belong to another vector disagree with theirs, however many they are."""
 
@@ -78,6 +77,7 @@ def _left(finding: Finding, causes: Sequence[Finding], evidence: Evidence) -> Pr
         rest &= ~cause.affected
     n, own = int(np.count_nonzero(looked)), int(np.count_nonzero(finding.affected & looked))
     m, left = int(np.count_nonzero(rest)), int(np.count_nonzero(finding.affected & rest))
+    # A sound row is far from its mates too where all of them are wrong.
     by_mates = ((n - m) / n) ** MATES
     if own / n <= line or (m and clopper_pearson(left, m)[0] > line + by_mates):
         return None

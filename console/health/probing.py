@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from console.health.findings import NotMeasured
 
 if TYPE_CHECKING:
     from connectors.model import Target
@@ -17,8 +15,6 @@ if TYPE_CHECKING:
     from console.health.evidence import Evidence
     from console.health.policy import Policy
     from console.workspace import Address, Workspace
-
-T = TypeVar("T")
 
 
 class Cancelled(Exception):
@@ -54,7 +50,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Probing:
-    """`evidence`: scan, profile, rows and server; its `results` are those of the probes that ran before.
+    """`evidence`: scan, profile, rows and server, before any probe.
 
     `load_encoder` loads on the first call and raises `encoder-unavailable`; None where no encoder was asked for.
     `progress(done, total)` is for one probe.
@@ -69,12 +65,6 @@ class Probing:
     budget: Budget
     load_encoder: Callable[[], Any] | None = None
     progress: Callable[[int, int], None] = lambda _done, _total: None
-    results: Mapping[type, Any] = field(default_factory=dict[type, Any])
-
-    def get(self, kind: type[T]) -> T | NotMeasured:
-        """The result of an earlier probe."""
-        found = self.results.get(kind)
-        return NotMeasured(kind.__name__, "The probe was not run.") if found is None else cast("T", found)
 
     def rng(self, name: str) -> np.random.Generator:
         """Seeded by the check's seed and the probe's name: the same rows at the same seed."""

@@ -26,3 +26,10 @@ Tell = Callable[[Progress], None]
 
 def quiet(_: Progress) -> None:
     """Tells nobody."""
+
+
+def duration(seconds: float) -> str:
+    """`22 s`, `4 min`, `1.5 h`."""
+    if seconds < 90:
+        return f"{max(0, seconds):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{seconds / 3_600:.1f} h"

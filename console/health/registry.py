@@ -107,7 +107,7 @@ def check(
 
 
 def probe(result: type, *, order: int, name: str, needs_encoder: bool = False) -> Callable[[P], P]:
-    """Registers `(Probing) -> result | NotMeasured`. Lower `order` runs first and is in `Probing.get` of later ones."""
+    """Registers `(Probing) -> result | NotMeasured`. Lower `order` runs first."""
 
     def register(run: P) -> P:
         if result in _probes:

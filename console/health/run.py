@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -232,9 +232,7 @@ def _probe(
         def progress(done: int, total: int, name: str = one.name) -> None:
             tell(Progress(name, done, total))
 
-        probing = Probing(
-            ws, address, connector, target, evidence, rules, budget, load, progress, dict(results)
-        )
+        probing = Probing(ws, address, connector, target, evidence, rules, budget, load, progress)
         try:
             budget.check()
             results[one.result] = one.run(probing)
@@ -246,10 +244,6 @@ def _probe(
             results[one.result] = NotMeasured(one.name, f"{error.message} ({error.code})")
         except FAILURES as fault:
             results[one.result] = NotMeasured(one.name, f"The probe failed ({type(fault).__name__}).")
-    return _with(evidence, results)
-
-
-def _with(evidence: Evidence, results: Mapping[type, Any]) -> Evidence:
     return replace(evidence, results=results)
 
 
@@ -283,9 +277,3 @@ def _loader(spec: EncoderSpec | None) -> Callable[[], Encoder] | None:
         return shared().get(spec)
 
     return load
-
-
-def verdict_of(reports: Sequence[Report]) -> str:
-    """The worst verdict of several reports."""
-    order = ("healthy", "not_known", "degraded", "broken")
-    return max((r.verdict for r in reports), key=order.index, default="not_known")

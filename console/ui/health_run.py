@@ -9,6 +9,7 @@ from typing import Any, Final
 import streamlit as st
 
 from connectors.errors import PlumblineError
+from console.health.progress import duration
 from console.jobs.runs import Run, restored
 from console.settings import Address
 from console.ui import actions, board, health_state, health_words, panels, session, words
@@ -102,9 +103,7 @@ def _progress(name: str) -> None:
         st.progress(share(run))
         st.text(said(run))
         if silent > SLOW:
-            st.text(
-                f"It has said nothing for {health_words.duration(silent)}: its process is alive, and slow."
-            )
+            st.text(f"It has said nothing for {duration(silent)}: its process is alive, and slow.")
 
 
 def share(run: Run) -> float:
@@ -122,8 +121,8 @@ def said(run: Run) -> str:
     if run.rate:
         parts.append(f"{run.rate:,.0f} rows a second")
     if run.eta_seconds is not None and run.eta_seconds >= 1:
-        parts.append(f"{health_words.duration(run.eta_seconds)} left")
-    parts.append(f"begun {health_words.duration(time.time() - run.submitted)} ago")
+        parts.append(f"{duration(run.eta_seconds)} left")
+    parts.append(f"begun {duration(time.time() - run.submitted)} ago")
     text = ", ".join(parts)
     sample = run.options.get("sample")
     what = f"A sample of {sample:,} rows" if isinstance(sample, int) else "Every row"

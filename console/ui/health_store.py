@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
+from connectors.errors import PlumblineError
 from console.settings import Address, parse_address
 from console.ui import board, session
 
@@ -61,7 +62,7 @@ def of_connection(held: Sequence[Headline], name: str) -> dict[Address, Headline
     for one in held:
         try:
             address = parse_address(one.address)
-        except Exception:  # noqa: S112 - a snapshot's, which no connection has
+        except PlumblineError:
             continue
         if address.connection == name:
             found[address] = one

@@ -126,13 +126,6 @@ def since(seconds: float) -> str:
     return "just now"
 
 
-def duration(seconds: float) -> str:
-    """`22 s`, `4 min`, `1.5 h`."""
-    if seconds < 90:
-        return f"{max(0, seconds):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{seconds / 3_600:.1f} h"
-
-
 def number(value: Any) -> str:
     """A figure as a page shows it: four significant places, thousands with separators."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):

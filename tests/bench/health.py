@@ -106,10 +106,35 @@ def whole(connector: Any, t: Target, names: FieldNames) -> Examined:
     )["clip"]  # fmt: skip
 
 
-def qdrant(rows: int | None) -> dict[str, Any]:
-    """A full examination in the embedded store against the loop that everybody writes with the stock client."""
+def stock_client(store: Path) -> Any:
+    """The stock client on an embedded store's host, by gRPC."""
     from qdrant_client import QdrantClient
 
+    from connectors.qdrant import host
+
+    end = host.ensure(store)
+    return QdrantClient(
+        host=end.host, grpc_port=end.port, prefer_grpc=True, api_key=end.key, https=False, timeout=120,
+        check_compatibility=False,
+    )  # fmt: skip
+
+
+def naive_lengths(client: Any, collection: str) -> Any:
+    """(n,) lengths as most would take them: scroll, a matrix of Python lists, norms."""
+    offset: Any = None
+    lengths = []
+    while True:
+        points, offset = client.scroll(
+            collection, limit=1_000, offset=offset, with_vectors=True, with_payload=True
+        )
+        matrix = np.array([p.vector["clip"] for p in points], np.float32)
+        lengths.append(np.linalg.norm(matrix, axis=1))
+        if offset is None:
+            return np.concatenate(lengths)
+
+
+def qdrant(rows: int | None) -> dict[str, Any]:
+    """A full examination in the embedded store against the loop that everybody writes with the stock client."""
     from connectors.qdrant import host
     from connectors.qdrant.adapter import QdrantConnector
 
@@ -123,23 +148,10 @@ def qdrant(rows: int | None) -> dict[str, Any]:
         assert not connector.insert(t, made).failed
         while connector.index_state(t).status == "building":
             time.sleep(1)
-        end = host.ensure(path)
-        client = QdrantClient(
-            host=end.host, grpc_port=end.port, prefer_grpc=True, api_key=end.key, https=False, timeout=120,
-            check_compatibility=False,
-        )  # fmt: skip
+        client = stock_client(path)
 
         def naive() -> int:
-            offset: Any = None
-            lengths = []
-            while True:
-                points, offset = client.scroll(
-                    "Bench", limit=1_000, offset=offset, with_vectors=True, with_payload=True
-                )
-                matrix = np.array([p.vector["clip"] for p in points], np.float32)  # type: ignore[index,call-overload]
-                lengths.append(np.linalg.norm(matrix, axis=1))
-                if offset is None:
-                    return len(np.concatenate(lengths))
+            return len(naive_lengths(client, "Bench"))
 
         assert naive() == whole(connector, t, NAMES).facts.scanned == n
         best = best_in_turns({"naive": naive, "examine": lambda: whole(connector, t, NAMES)}, 2)

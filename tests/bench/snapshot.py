@@ -20,7 +20,7 @@ import numpy as np
 
 from connectors.model import CollectionPlan, ConnectionSpec, Target, VectorField
 from connectors.registry import connect
-from tests.bench.health import DIMENSION, NAMES, rows_of, whole
+from tests.bench.health import DIMENSION, NAMES, naive_lengths, rows_of, stock_client, whole
 from tests.bench.scan_weaviate import best_in_turns
 
 ROWS = 50_000
@@ -33,8 +33,6 @@ def main() -> None:
 
 
 def measured(folder: Path, n: int) -> dict[str, Any]:
-    from qdrant_client import QdrantClient
-
     from connectors.qdrant import host
 
     store, file = folder / "store", folder / "bench.snapshot"
@@ -47,24 +45,12 @@ def measured(folder: Path, n: int) -> dict[str, Any]:
     host.stop(store)
     pack(store, file)
 
-    end = host.ensure(store)
-    client = QdrantClient(
-        host=end.host, grpc_port=end.port, prefer_grpc=True, api_key=end.key, https=False, timeout=120,
-        check_compatibility=False,
-    )  # fmt: skip
+    client = stock_client(store)
 
     def naive() -> float:
-        offset: Any = None
-        lengths = []
-        while True:
-            points, offset = client.scroll(
-                "bench", limit=1_000, offset=offset, with_vectors=True, with_payload=True
-            )
-            matrix = np.array([p.vector["clip"] for p in points], np.float32)  # type: ignore[index,call-overload]
-            lengths.append(np.linalg.norm(matrix, axis=1))
-            if offset is None:
-                assert sum(map(len, lengths)) == n
-                return float(np.concatenate(lengths).mean(dtype=np.float64))
+        lengths = naive_lengths(client, "bench")
+        assert len(lengths) == n
+        return float(lengths.mean(dtype=np.float64))
 
     began = time.perf_counter()
     snapshot = connect(ConnectionSpec("bench", "qdrant", snapshot=str(file), timeout=120.0))
