@@ -38,10 +38,18 @@ def runs() -> Runs:
 def check_now(address: Address, options: CheckOptions) -> str:
     """Start a check and return its run's id; the running one's where there is one.
 
-    A visitor may have a sample read, no more. Raises `read-only`, `usage`, `encoder-unknown`, `not-found`, `busy`.
+    A visitor may have a sample read, no more: a check at a crawl is in everybody's way, and the number of rows that
+    should be there decides the verdict that everybody sees.
+    Raises `read-only`, `usage`, `encoder-unknown`, `not-found`, `busy`.
     """
     if options.sample is None or options.sample > LARGEST_SAMPLE:
         access.require_operator("Reading every row")
+    if options.rate is not None:
+        access.require_operator("Limiting the rate")
+        if not options.rate > 0:
+            raise PlumblineError("usage", "Rows a second are more than 0.", where=str(address))
+    if options.expected_rows is not None:
+        access.require_operator("Saying how many rows should be there")
     if options.sample is not None and options.sample < 1:
         raise PlumblineError("usage", "A sample has at least one row.", where=str(address))
     workspace = session.workspace()

@@ -171,6 +171,7 @@ def _asking(address: Address, report: Mapping[str, Any] | None) -> None:
             key="h.encoder",
             help="Tells whether the vectors are this encoder's, and on the right rows. It is loaded first.",
         )
+        _more(read_only)
     st.button(
         "Check now",
         key="health.check",
@@ -179,3 +180,30 @@ def _asking(address: Address, report: Mapping[str, Any] | None) -> None:
         args=(address,),
         disabled=health_run.active(address) is not None,
     )
+
+
+def _more(read_only: bool) -> None:
+    """What is seldom asked for; folded, and said on the fold where it is set."""
+    state = st.session_state
+    chosen = sum(state.get(name) is not None for name in ("h.rate", "h.expected"))
+    with st.expander(f"More ({chosen} set)" if chosen else "More"):
+        st.number_input(
+            "Rows a second at most",
+            min_value=1,
+            value=None,
+            step=1_000,
+            key="h.rate",
+            placeholder="no limit",
+            disabled=read_only,
+            help="Spares a busy database. The check takes longer.",
+        )
+        st.number_input(
+            "Rows that should be there",
+            min_value=0,
+            value=None,
+            step=1,
+            key="h.expected",
+            placeholder="as in the settings",
+            disabled=read_only,
+            help="As the source or the manifest counts them. Fewer in the collection is a finding.",
+        )

@@ -126,7 +126,9 @@ def said(run: Run) -> str:
     text = ", ".join(parts)
     sample = run.options.get("sample")
     what = f"A sample of {sample:,} rows" if isinstance(sample, int) else "Every row"
-    return f"{what}: {text}."
+    rate = run.options.get("rate")
+    limit = f", at most {rate:,.0f} a second" if isinstance(rate, (int, float)) else ""
+    return f"{what}{limit}: {text}."
 
 
 def _cancel(name: str) -> None:

@@ -128,11 +128,13 @@ def vectors(collection: str, latest: list[Headline]) -> list[str]:
 def options() -> CheckOptions:
     """The check that the form asks for."""
     state = st.session_state
-    encoder = state.get("h.encoder")
+    encoder, rate, expected = state.get("h.encoder"), state.get("h.rate"), state.get("h.expected")
     return CheckOptions(
         sample=None if state.get("h.full") else int(state.get("h.sample") or SAMPLE),
         group_by=tuple(str(g) for g in state.get("h.groups") or ()),
         encoder=None if encoder in (None, NO_ENCODER) else encoder,
+        expected_rows=None if expected is None else int(expected),
+        rate=None if rate is None else float(rate),
     )
 
 

@@ -240,6 +240,20 @@ def test_the_form_asks_for_what_it_says(app: App, things: Pretend, readings: Pre
     assert readings.options[-1].full
 
 
+def test_rate_and_expected_rows_stand_under_more(app: App, things: Pretend, readings: Pretended) -> None:
+    save(report(A))
+    test = settled(app("health", a=A))
+    assert "More" in [e.label for e in test.expander]
+    test.number_input(key="h.rate").set_value(2_000)
+    test.number_input(key="h.expected").set_value(18_500)
+    settled(test)
+    assert "More (2 set)" in [e.label for e in test.expander]
+    test.button(key="health.check").click()
+    settled(test)
+    assert readings.options == [CheckOptions(rate=2_000.0, expected_rows=18_500)]
+    assert "A sample of 5,000 rows, at most 2,000 a second: begun" in texts(settled(test))
+
+
 def test_a_failed_check_shows_its_error_above_the_last_report(
     app: App, things: Pretend, readings: Pretended
 ) -> None:
@@ -329,12 +343,16 @@ def test_a_visitor_may_check_a_sample_and_change_nothing(
     monkeypatch.setattr(serving.SERVING, "host", "0.0.0.0")
     test = settled(app("health", a=A))
     assert test.toggle(key="h.full").disabled
+    assert test.number_input(key="h.rate").disabled
+    assert test.number_input(key="h.expected").disabled
     assert test.button(key="health.pin").disabled
     assert not test.button(key="health.check").disabled
     address = Address("alive", "things", vector="clip")
     for act in (
         lambda: actions.check_now(address, CheckOptions(sample=None)),
         lambda: actions.check_now(address, CheckOptions(sample=10**9)),
+        lambda: actions.check_now(address, CheckOptions(rate=1.0)),
+        lambda: actions.check_now(address, CheckOptions(expected_rows=10**9)),
         lambda: actions.set_baseline(address, report(A).id),
         lambda: actions.clear_baseline(address),
     ):
