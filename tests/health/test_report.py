@@ -18,7 +18,7 @@ from console.health.leading import limits
 from console.health.options import FieldNames
 from console.health.policy import Policy
 from console.health.probes.poison import Poison
-from console.health.report import Report, build, ranked, verdict_of
+from console.health.report import Report, build, ranked, report_id, verdict_of
 from console.health.rowsout import write_rows
 from console.health.since import beginning, first_seen
 from console.health.wording import moment, percent, plain, value_text, with_group
@@ -578,3 +578,12 @@ class TestRowsOut:
 def test_an_address_that_is_a_file_is_kept_as_it_is() -> None:
     e = replace(world(), address="snapshot:some.snapshot#clip")
     assert report(e, finding(), accepted=[accepted()]).data["address"] == "snapshot:some.snapshot#clip"
+
+
+def test_an_id_is_one_word_and_sorts_by_time_after_those_of_earlier_versions() -> None:
+    """A word as browsers and terminals select it: letters and digits alone."""
+    made = report_id("demo/scenes#clip", AT, 4.2)
+    assert re.fullmatch(r"20261121T030000Z[0-9a-f]{8}", made)
+    assert made != report_id("demo/scenes#other", AT, 4.2)
+    later = report_id("demo/scenes#clip", AT + timedelta(seconds=1), 4.2)
+    assert sorted([later, made, "20261121-030000-9f3c21ab"]) == ["20261121-030000-9f3c21ab", made, later]

@@ -273,8 +273,10 @@ def test_a_failed_check_shows_its_error_above_the_last_report(
     assert "No answer." not in texts(settled(app("health", a=A)))
 
 
-def test_a_link_to_a_report_shows_that_one(app: App, things: Pretend) -> None:
-    first, second = report(A, 1, ago=timedelta(days=2)), healthy(A, 2)
+@pytest.mark.parametrize("name", ["20261121-040001-00000001", "20261121T040001Z00000001"])
+def test_a_link_to_a_report_shows_that_one(name: str, app: App, things: Pretend) -> None:
+    """Of an earlier version's form of id, too."""
+    first, second = report(A, 1, ago=timedelta(days=2), id=name), healthy(A, 2)
     save(first, second)
     assert "Healthy" in texts(settled(app("health", a=A)))
     test = settled(app("health", report=first.id))

@@ -43,7 +43,8 @@ def to_table(data: Data, width: int = 80, color: bool = False, verbose: bool = F
 
     out = [paint(reading.verdict(data), _COLORS.get(str(data["verdict"]))) + f"  {reading.address(data)}"]
     out += wrapped(reading.headline(data))
-    out += wrapped(f"{reading.basis(data)}. Report {reading.value(str(data.get('id') or ''))}.")
+    # Nothing follows the id: terminals take a full stop for a part of the word.
+    out += wrapped(f"{reading.basis(data)}. Report {reading.value(str(data.get('id') or ''))}")
     for root in held.roots:
         finding = root.finding
         severity = str(finding.get("severity"))
