@@ -24,15 +24,19 @@ if TYPE_CHECKING:
 EVERY: Final = 0.2
 """Seconds between two lines of progress."""
 SEVERITIES: Final = ("info", "warning", "critical")
+NO_DENSE: Final = "Not measured: it has no dense vectors."
 
 
 def check(args: Namespace, context: Context) -> int:
-    """Exit 2 where an address could not be examined, else 1 with findings at `--fail-on` or above, else 0."""
+    """Exit 2 where an address could not be examined, else 1 with findings at `--fail-on` or above, else 0.
+
+    Collections without a dense vector that a connection or --all stands for are skipped, and said.
+    """
     ws = context.workspace
     options = _options(args)
-    addresses, errors = _addresses(args, ws)
+    addresses, errors, skipped = _addresses(args, ws)
     reports: list[Report] = []
-    several = len(addresses) + len(errors) > 1
+    several = len(addresses) + len(errors) + len(skipped) > 1
     with _rows_file(args.rows_out) as rows:
         for address in addresses:
             try:
@@ -45,7 +49,7 @@ def check(args: Namespace, context: Context) -> int:
             reports += made
             if rows is not None:
                 rows += made
-    show([r.data for r in reports], errors, args.fail_on, context)
+    show([r.data for r in reports], errors, args.fail_on, context, [(str(a), NO_DENSE) for a in skipped])
     if errors:
         return 2
     return 1 if any(fails(r.data, args.fail_on) for r in reports) else 0
@@ -62,8 +66,12 @@ def show(
     errors: Sequence[tuple[str, PlumblineError]],
     fail_on: str,
     context: Context,
+    skipped: Sequence[tuple[str, str]] = (),
 ) -> None:
-    """Reports in the format that was asked for; what could not be examined on standard error, too."""
+    """Reports in the format that was asked for; what could not be examined on standard error, too.
+
+    `skipped`: addresses that there was nothing to examine of, and why.
+    """
     from console.health import render
 
     form = context.out.form
@@ -71,18 +79,22 @@ def show(
     told = [(address, _told(error, secrets)) for address, error in errors]
     if form == "json":
         data: dict[str, Any]
-        data = dict(reports[0]) if len(reports) == 1 and not errors else {"reports": list(reports)}
+        alone = len(reports) == 1 and not errors and not skipped
+        data = dict(reports[0]) if alone else {"reports": list(reports)}
+        if skipped:
+            data["skipped"] = [{"address": a, "why": why} for a, why in skipped]
         if errors:
             data["error"] = told[0][1]
             data["errors"] = [{"address": a, "error": e} for a, e in told]
         output.write_json(data)
     elif form == "junit":
-        output.write_line(render.to_junit(reports, fail_on, told))
+        output.write_line(render.to_junit(reports, fail_on, told, skipped))
     elif form == "markdown":
         parts = [*map(render.to_markdown, reports), *(render.unexamined(a, e) for a, e in told)]
+        parts += [render.skipped(a, why) for a, why in skipped]
         output.write_line("\n\n".join(parts))
     elif form == "html":
-        output.write_line(render.to_html(list(reports), told))
+        output.write_line(render.to_html(list(reports), told, skipped))
     else:
         for i, report in enumerate(reports):
             if i:
@@ -90,6 +102,10 @@ def show(
             verbose, color = context.out.verbose, output.colors()
             for line in render.to_table(report, output.columns(), color=color, verbose=verbose):
                 output.write_line(line)
+        if skipped:
+            output.write_line("")
+        for address, why in skipped:
+            output.write_line(output.printable(f"Skipped  {address}  {why}"))
     for address, error in told:
         context.out.note(f"plumbline: {output.sentence(error, address)}")
 
@@ -171,10 +187,13 @@ def _options(args: Namespace) -> CheckOptions:
     )
 
 
-def _addresses(args: Namespace, ws: Workspace) -> tuple[list[Address], list[tuple[str, PlumblineError]]]:
-    """The addresses that were named, and which words of several could not be followed.
+def _addresses(
+    args: Namespace, ws: Workspace
+) -> tuple[list[Address], list[tuple[str, PlumblineError]], list[Address]]:
+    """The addresses that were named, which words of several could not be followed, and what has no dense vector.
 
-    A connection's name stands for all its collections. Raises what stands against the only word, and `usage`.
+    A connection's name stands for all its collections. Raises what stands against the only word, `usage`, and
+    `unsupported` where no collection has a dense vector: a check that looked at nothing is no success.
     """
     words: list[str] = list(args.addresses)
     if args.all == bool(words):
@@ -185,6 +204,7 @@ def _addresses(args: Namespace, ws: Workspace) -> tuple[list[Address], list[tupl
         )
     found: dict[Address, None] = {}
     errors: dict[str, PlumblineError] = {}
+    skipped: dict[Address, None] = {}
     wanted = list(dict.fromkeys(words or ws.settings.connections))
     for word in wanted:
         try:
@@ -192,11 +212,18 @@ def _addresses(args: Namespace, ws: Workspace) -> tuple[list[Address], list[tupl
                 found[ws.address(word)] = None
                 continue
             for summary in ws.connector(word).collections():
-                found[Address(word, summary.name)] = None
+                dense = summary.error is not None or any(v.kind == "dense" for v in summary.vectors)
+                (found if dense else skipped)[Address(word, summary.name)] = None
         except PlumblineError as fault:
             if fault.code == "usage" or len(wanted) == 1:
                 raise
             errors[word] = fault
+    for address in found:
+        skipped.pop(address, None)
+    if skipped and not found and not errors:
+        raise PlumblineError(
+            "unsupported", "No collection has a dense vector field.", where=" ".join(map(str, skipped))
+        )
     if not found and not errors:
         raise PlumblineError(
             "not-found",
@@ -204,7 +231,7 @@ def _addresses(args: Namespace, ws: Workspace) -> tuple[list[Address], list[tupl
             where="plumbline check",
             hint="See `plumbline collections`, or make the demo by `plumbline demo`.",
         )
-    return list(found), list(errors.items())
+    return list(found), list(errors.items()), list(skipped)
 
 
 @contextlib.contextmanager

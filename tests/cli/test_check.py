@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
+from connectors.model import CollectionPlan, ConnectionSpec, Row, Target, VectorField
+from connectors.registry import connect
 from tests.cli.checkstore import BAD, FAULTY, ODD, SECRET, SOUND, checked, console, program
 from tests.cli.conftest import HOUSE, Inside, Shell
 
@@ -239,6 +242,56 @@ def test_all_goes_on_where_one_connection_is_down(console: Inside) -> None:
     }  # fmt: skip
     assert [(e["address"], e["error"]["code"]) for e in ran.json["errors"]] == [("dead", "unreachable")]
     assert SECRET not in ran.out + ran.err
+
+
+@pytest.fixture
+def mixed(inside: Inside, tmp_path: Path) -> Inside:
+    """A store with a collection of dense vectors, and one of sparse vectors only."""
+    folder = tmp_path / "mixed"
+    connector = connect(ConnectionSpec("made", "qdrant", path=str(folder)))
+    connector.create("dense", CollectionPlan((VectorField("clip", dimension=4, metric="dot"),)))
+    connector.insert(Target("dense"), [Row(1, {"clip": np.eye(4, dtype=np.float32)[0]}, {})])
+    connector.create("words", CollectionPlan((VectorField("terms", kind="sparse"),)))
+    connector.close()
+    inside.secret(f'[connections.emb]\nkind = "qdrant"\npath = "{folder}"\n')
+    return inside
+
+
+@pytest.mark.parametrize("words", [("--all",), ("emb",)])
+def test_a_collection_without_dense_vectors_is_skipped_and_fails_nothing(
+    mixed: Inside, words: tuple[str, ...]
+) -> None:
+    ran = mixed("check", *words, "--format", "json")
+    assert ran.code == 0
+    assert [r["address"] for r in ran.json["reports"]] == ["emb/dense#clip"]
+    assert ran.json["skipped"] == [{"address": "emb/words", "why": "Not measured: it has no dense vectors."}]
+    assert "error" not in ran.json
+    assert "Skipped  emb/words  Not measured" in mixed("check", *words).out
+    unit = ElementTree.fromstring(mixed("check", *words, "--format", "junit").out)
+    assert (unit.get("errors"), unit.get("failures")) == ("0", "0")
+    case = next(c for c in unit.iter("testcase") if c.get("classname") == "emb/words")
+    assert (case.find("skipped").get("message") or "").endswith("no dense vectors.")  # type: ignore[union-attr]
+    for form in ("markdown", "html"):
+        assert "Skipped" in mixed("check", *words, "--format", form).out
+
+
+def test_a_collection_without_dense_vectors_that_was_named_is_an_error(mixed: Inside) -> None:
+    ran = mixed("check", "emb/words", "--format", "json")
+    assert (ran.code, ran.json["error"]["code"]) == (2, "unsupported")
+    both = mixed("check", "emb/words", "emb", "--format", "json")
+    assert (both.code, both.json["error"]["code"]) == (2, "unsupported")
+    assert len(both.json["reports"]) == 1
+    assert "skipped" not in both.json
+
+
+def test_a_check_of_nothing_is_no_success(inside: Inside, tmp_path: Path) -> None:
+    connector = connect(ConnectionSpec("made", "qdrant", path=str(tmp_path / "sparse")))
+    connector.create("words", CollectionPlan((VectorField("terms", kind="sparse"),)))
+    connector.close()
+    inside.secret(f'[connections.emb]\nkind = "qdrant"\npath = "{tmp_path / "sparse"}"\n')
+    ran = inside("check", "--all", "--format", "json")
+    assert (ran.code, ran.json["error"]["code"]) == (2, "unsupported")
+    assert ran.json["error"]["where"] == "emb/words"
 
 
 def test_a_unit_test_without_a_baseline_is_skipped_not_passed(console: Inside) -> None:

@@ -40,8 +40,15 @@ _HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode(
 POLICY: Final = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'"
 
 
-def to_html(data: Data | Sequence[Data], errors: Sequence[tuple[str, Mapping[str, str]]] = ()) -> str:
-    """One report, or several one below the other. `errors`: addresses that could not be examined, and why."""
+def to_html(
+    data: Data | Sequence[Data],
+    errors: Sequence[tuple[str, Mapping[str, str]]] = (),
+    skipped: Sequence[tuple[str, str]] = (),
+) -> str:
+    """One report, or several one below the other.
+
+    `errors`: addresses that could not be examined, and why; `skipped`: those with nothing to examine, and why.
+    """
     reports = [data] if isinstance(data, Mapping) else list(data)
     title = ", ".join(f"{reading.verdict(r)}: {reading.address(r)}" for r in reports[:3]) or "No report"
     return "\n".join(
@@ -55,6 +62,7 @@ def to_html(data: Data | Sequence[Data], errors: Sequence[tuple[str, Mapping[str
             f"<style>{STYLE}</style></head><body><main>",
             *(_report(r) for r in reports),
             *(_unexamined(address, error) for address, error in errors),
+            *(_skipped(address, why) for address, why in skipped),
             "</main></body></html>",
         ]
     )
@@ -69,6 +77,13 @@ def _unexamined(address: str, error: Mapping[str, str]) -> str:
     return (
         f'<article><h1 class="broken">Not examined</h1><p class="mono">{_e(plain(address, 300))}</p>'
         f'<p class="lead">{_e(plain(told))}</p><p><code>{_e(error.get("code", ""))}</code></p></article>'
+    )
+
+
+def _skipped(address: str, why: str) -> str:
+    return (
+        f'<article><h1>Skipped</h1><p class="mono">{_e(plain(address, 300))}</p>'
+        f'<p class="lead">{_e(plain(why))}</p></article>'
     )
 
 

@@ -20,8 +20,9 @@ def to_junit(
     reports: Sequence[Data],
     fail_on: str = "critical",
     errors: Sequence[tuple[str, Mapping[str, str]]] = (),
+    skipped: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """`errors`: (address, error as of an exit code 2) of what could not be examined.
+    """`errors`: (address, error as of an exit code 2) of what could not be examined; `skipped`: (address, why).
 
     A code fails where one of its findings that nobody accepted weighs `fail_on` or more; it is skipped where it
     was not measured; findings below that are told in the suite's output.
@@ -43,6 +44,11 @@ def to_junit(
         )
         told.text = _clean(" ".join(error.get(k, "") for k in ("message", "hint")).strip())
         _close(suite, {"tests": 1, "failures": 0, "errors": 1, "skipped": 0}, totals, "")
+    for number, (address, why) in enumerate(skipped, len(reports) + len(errors)):
+        suite = _suite(root, number, _clean(address), _stamp(None), 0.0)
+        case = ET.SubElement(suite, "testcase", _case(address, "check"))
+        ET.SubElement(case, "skipped", {"message": _clean(why)})
+        _close(suite, {"tests": 1, "failures": 0, "errors": 0, "skipped": 1}, totals, "")
     for name, count in totals.items():
         root.set(name, str(count))
     root.set("time", f"{seconds:.3f}")

@@ -82,6 +82,11 @@ def unexamined(address: str, error: Mapping[str, str]) -> str:
     return f"## Not examined: {code(address)}\n\n{text(plain(told))}\n\nError {code(error.get('code', ''))}."
 
 
+def skipped(address: str, why: str) -> str:
+    """An address that there was nothing to examine of, and why."""
+    return f"## Skipped: {code(address)}\n\n{text(why)}"
+
+
 def text(held: str) -> str:
     """One line in which nothing is markup."""
     live = _LIVE.sub(lambda m: f"{m.group()}{JOINER}", plain(held, 2000))
