@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from console.health.baseline import Baseline
     from console.health.options import CheckOptions, FieldNames
     from console.health.profile import Profile
+    from console.health.seeking import Sought
 
 T = TypeVar("T")
 
@@ -73,6 +74,8 @@ class Evidence:
     profile: Profile
     table: RowTable
     reservoir: Reservoir
+    sought: Sought | None = None
+    """The nearest rows of some rows, where they were looked for during a full scan."""
     expected_rows: int | None = None
     optional: bool = False
     """The vector is declared optional."""

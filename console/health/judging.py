@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from connectors.errors import PlumblineError
 from connectors.model import PLAIN, SearchOptions
 from console.health.asking import Asked, K, Places, Truth, scores, slack, trimmed
 from console.health.neighbours import top_k
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 25
 FETCHED_AT_ONCE: Final = 500
+EXACT_SECONDS: Final = 15.0
+"""For the exact searches of one question: each reads every vector on the server, and there are up to four."""
+EXACT_AT_ONCE: Final = 10
+FEWEST: Final = 30
+"""Queries that a figure needs (low-ann-recall)."""
 SEEN: Final = 1_000
 """Rows of the sample that are looked at for one query; a query that misses more lies far off by any count."""
 
@@ -58,34 +65,29 @@ class Judge:
     ) -> Asked:
         """`among`: the table's rows that pass `where`. Raises what searching raises, and `BudgetSpent`."""
         e = self._p.evidence
+        true = None if self.whole else self._sought(queries, where)
+        source: Truth = "client"
+        if not self.whole and true is None:
+            true = self._exact(queries, where) if e.capabilities.exact_search else None
+            source = "sample" if true is None else "server"
+            queries = queries if true is None else queries[: len(true)]
         raw = self._search(queries, where, options)
-        exact: list[list[Hit]] | None = None
-        if not self.whole and e.capabilities.exact_search:
-            exact = self._search(queries, where, SearchOptions(exact=True))
-            # A row that is not a number comes first in exact answers too: they are no truth then.
-            if any(not math.isfinite(h.score) for hits in exact for h in hits):
-                exact = None
-        source: Truth = "client" if self.whole else "server" if exact is not None else "sample"
         lists = [trimmed(hits, q.id) for q, hits in zip(queries, raw, strict=True)]
-        true = (
-            [trimmed(hits, q.id) for q, hits in zip(queries, exact, strict=True)]
-            if exact is not None
-            else None
-        )
-        wanted = {h.id for hits in (*lists, *(true or [])) for h in hits} | {h[0].id for h in raw if h}
+        wanted = {h.id for hits in lists for h in hits} | {h[0].id for h in raw if h}
+        wanted |= {i for ids in true or [] for i in ids}
         places = Places(e.table, list(wanted))
         self._fetch(wanted, places)
-        if source == "client":
+        if true is not None:
+            nearest, kth = self._listed(queries, true, places)
+        elif source == "client":
             nearest, kth = self._client(queries, among)
-        elif true is not None:
-            nearest, kth = self._server(queries, true, places)
         else:
-            nearest, kth = np.full((len(queries), K), -1, np.int64), np.full(len(queries), -np.inf)
+            nearest, kth = np.full((len(queries), K), -2, np.int64), np.full(len(queries), -np.inf)
         return self._held(queries, raw, lists, places, nearest, kth, source, among)
 
     def joined(self, first: Asked, second: Asked) -> Asked:
-        """The queries of both, where their truth is of one kind; else the first."""
-        if first.truth != second.truth:
+        """The queries of both, where the nearest rows of both are known or those of neither; else the first."""
+        if (first.truth == "sample") != (second.truth == "sample"):
             return first
         held: dict[str, Any] = {}
         for one in fields(Asked):
@@ -95,6 +97,48 @@ class Judge:
         return Asked(**held)
 
     # Parts
+
+    def _sought(self, queries: Sequence[Query], where: Filter | None) -> list[list[RowId]] | None:
+        """The nearest rows that the scan found, where it looked for those of each of these queries."""
+        e = self._p.evidence
+        if e.sought is None or not (where is None or where is e.sought.question.where):
+            return None
+        nearest = e.sought.nearest if where is None else e.sought.filtered
+        place = {int(row): i for i, row in enumerate(e.sought.rows[: len(nearest)]) if row >= 0}
+        if any(q.row not in place for q in queries):
+            return None
+        out: list[list[RowId]] = []
+        for query in queries:
+            rows = nearest[place[query.row]]
+            rows = rows[(rows >= 0) & (rows != query.row)]
+            out.append(list(e.table.ids.take(rows[e.good[rows]][:K])))
+        return out
+
+    def _exact(self, queries: Sequence[Query], where: Filter | None) -> list[list[RowId]] | None:
+        """The nearest rows of the first queries by the server's exact search, as many as its speed allows.
+
+        None where they are too few for a figure, and where a row that is not a number comes first in exact
+        answers too: they are no truth then.
+        """
+        p = self._p
+        began, limit = time.monotonic(), min(EXACT_SECONDS, p.budget.left / 4)
+        found: list[list[Hit]] = []
+        while len(found) < len(queries):
+            some = queries[len(found) : len(found) + EXACT_AT_ONCE]
+            spent = time.monotonic() - began
+            if found and spent + spent / len(found) * len(some) > limit:
+                break
+            try:
+                found += self._search(some, where, SearchOptions(exact=True))
+            except PlumblineError as error:
+                if error.code != "timeout":
+                    raise
+                break
+        if len(found) < min(FEWEST, len(queries)):
+            return None
+        if any(not math.isfinite(h.score) for hits in found for h in hits):
+            return None
+        return [[h.id for h in trimmed(hits, q.id)] for q, hits in zip(queries, found, strict=False)]
 
     def _search(
         self, queries: Sequence[Query], where: Filter | None, options: SearchOptions
@@ -135,10 +179,10 @@ class Judge:
             return None
         return self._vectors.get(row) if place is None else e.reservoir.matrix[place]
 
-    def _scores(self, query: Query, hits: Sequence[Hit], places: Places) -> F64:
-        """(len(hits),) recomputed scores, -inf where there is nothing to compute."""
-        held = [self._vector(h.id, places) for h in hits]
-        out = np.full(len(hits), -np.inf)
+    def _scores(self, query: Query, ids: Sequence[RowId], places: Places) -> F64:
+        """(len(ids),) recomputed scores, -inf where there is nothing to compute."""
+        held = [self._vector(i, places) for i in ids]
+        out = np.full(len(ids), -np.inf)
         at = [i for i, v in enumerate(held) if v is not None]
         if at:
             rows = np.stack([v for v in held if v is not None])
@@ -155,10 +199,10 @@ class Judge:
         at, found = top_k(
             matrix, e.reservoir.matrix[places], min(K, max(1, len(places))), e.field.metric, own
         )
-        nearest = np.full((len(queries), K), -1, np.int64)
+        nearest = np.full((len(queries), K), -2, np.int64)
         rows = e.reservoir.rows[places]
         if len(rows):
-            nearest[:, : at.shape[1]] = np.where(at >= 0, rows[at], -1)
+            nearest[:, : at.shape[1]] = np.where(at >= 0, rows[at], -2)
         counts = (at >= 0).sum(axis=1)
         kth = np.array([found[i, c - 1] if c else -np.inf for i, c in enumerate(counts)], np.float64)
         return self._again(queries, nearest, kth), kth
@@ -173,16 +217,16 @@ class Judge:
                 kth[i] = scores(query.vector, vectors, e.field.metric).min()
         return nearest
 
-    def _server(
-        self, queries: Sequence[Query], true: Sequence[Sequence[Hit]], places: Places
+    def _listed(
+        self, queries: Sequence[Query], true: Sequence[Sequence[RowId]], places: Places
     ) -> tuple[I64, F64]:
         nearest, kth = np.full((len(queries), K), -2, np.int64), np.full(len(queries), -np.inf)
-        for i, (query, hits) in enumerate(zip(queries, true, strict=True)):
-            held = self._scores(query, hits, places)
+        for i, (query, ids) in enumerate(zip(queries, true, strict=True)):
+            held = self._scores(query, ids, places)
             usable = np.isfinite(held)
-            for j, hit in enumerate(hits):
+            for j, row in enumerate(ids):
                 if usable[j]:
-                    nearest[i, j] = places.of(hit.id)
+                    nearest[i, j] = places.of(row)
             if usable.any():
                 kth[i] = held[usable].min()
         return nearest, kth
@@ -201,10 +245,10 @@ class Judge:
         e, q = self._p.evidence, len(queries)
         hits, right = np.full((q, K), -1, np.int64), np.zeros((q, K), np.bool_)
         itself, missed, reached = np.ones(q, np.bool_), np.zeros(q, np.int64), np.zeros(q, np.int64)
-        wanted = (nearest >= 0).sum(axis=1) if source == "client" else (nearest >= -1).sum(axis=1)
+        wanted = (nearest >= -1).sum(axis=1)
         sample = _Sample(self, among, queries) if source == "sample" else None
         for i, query in enumerate(queries):
-            held = self._scores(query, lists[i], places)
+            held = self._scores(query, [h.id for h in lists[i]], places)
             hits[i, : len(held)] = [places.of(h.id) for h in lists[i]]
             spare = slack(e.field, query.vector, float(kth[i]), self._longest)
             right[i, : len(held)] = np.isfinite(held) & (held >= kth[i] - spare)
@@ -224,7 +268,7 @@ class Judge:
         if hits[0].id == query.id:
             return True
         own = float(scores(query.vector, query.vector[None], self._p.evidence.field.metric)[0])
-        first = float(self._scores(query, hits[:1], places)[0])
+        first = float(self._scores(query, [hits[0].id], places)[0])
         field = self._p.evidence.field
         # A distance of 0 has no scale of its own: that of the row's length.
         scale = float(np.linalg.norm(query.vector.astype(np.float64)))

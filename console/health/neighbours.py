@@ -58,13 +58,19 @@ class TopK:
         self._room = np.empty(min(q, QUERY_BLOCK) * ROW_BLOCK, np.float32)
         self._dimension = d
 
-    def add(self, rows: F32) -> None:
-        """Further rows (n, d), numbered on from those before. Raises ValueError on another dimension."""
+    def add(self, rows: F32, numbers: I64 | None = None) -> None:
+        """Further rows (n, d), numbered on from those before, or by `numbers` (n,), ascending.
+
+        Raises ValueError on another dimension.
+        """
         if rows.ndim != 2 or rows.shape[1] != self._dimension:
             raise ValueError(f"rows of shape {rows.shape} do not fit queries of dimension {self._dimension}")
         if not self.k:
             return
+        if numbers is None:
+            numbers = np.arange(self.seen, self.seen + len(rows))
         for start in range(0, len(rows), ROW_BLOCK):
+            called = numbers[start : start + ROW_BLOCK]
             block: F32 = np.ascontiguousarray(rows[start : start + ROW_BLOCK], np.float32)
             half: F32 | None = None
             if self.metric == "cosine":
@@ -73,7 +79,7 @@ class TopK:
                 block = np.subtract(block, self._shift, dtype=np.float32)
                 half = (np.einsum("ij,ij->i", block, block, dtype=np.float64) / 2).astype(np.float32)
             for at in range(0, len(self._queries), QUERY_BLOCK):
-                self._meet(slice(at, at + QUERY_BLOCK), block, half)
+                self._meet(slice(at, at + QUERY_BLOCK), block, half, called)
             self.seen += len(block)
 
     def result(self) -> tuple[I64, F32]:
@@ -84,15 +90,16 @@ class TopK:
             scores = np.minimum(2.0 * scores - own, 0.0).astype(np.float32)
         return self._places.copy(), scores
 
-    def _meet(self, part: slice, block: F32, half: F32 | None) -> None:
+    def _meet(self, part: slice, block: F32, half: F32 | None, numbers: I64) -> None:
         queries = self._queries[part]
         scores = self._product(queries, block)
         if half is not None:
             scores -= half
         if self._own is not None:
-            own = self._own[part] - self.seen
-            at = np.flatnonzero((own >= 0) & (own < len(block)))
-            scores[at, own[at]] = -np.inf
+            own = self._own[part]
+            column = np.minimum(np.searchsorted(numbers, own), len(numbers) - 1)
+            at = np.flatnonzero(numbers[column] == own)
+            scores[at, column[at]] = -np.inf
         bar = self._scores[part, -1]
         passed = scores > bar[:, None]
         if not passed.any():
@@ -103,7 +110,7 @@ class TopK:
             at = np.flatnonzero(crowded)
             passed[at] = _best(scores[at], self.k)
         moved = np.flatnonzero(counts)
-        self._merge(np.arange(len(self._scores))[part][moved], scores[moved], passed[moved])
+        self._merge(np.arange(len(self._scores))[part][moved], scores[moved], passed[moved], numbers)
 
     def _product(self, queries: F32, block: F32) -> F32:
         out = self._room[: len(queries) * len(block)].reshape(len(queries), len(block))
@@ -116,7 +123,7 @@ class TopK:
         with np.errstate(over="ignore", invalid="ignore"):
             return np.matmul(queries, block.T, out=out)
 
-    def _merge(self, queries: I64, scores: F32, passed: npt.NDArray[np.bool_]) -> None:
+    def _merge(self, queries: I64, scores: F32, passed: npt.NDArray[np.bool_], numbers: I64) -> None:
         """The rows that passed, into the lists; those held before come first among equals."""
         line, column = np.nonzero(passed)
         starts = np.searchsorted(line, np.arange(len(queries)))
@@ -125,7 +132,7 @@ class TopK:
         places = np.full((len(queries), self.k + width), -1, np.int64)
         held = np.full((len(queries), self.k + width), -np.inf, np.float32)
         places[:, : self.k], held[:, : self.k] = self._places[queries], self._scores[queries]
-        places[line, self.k + offset] = column + self.seen
+        places[line, self.k + offset] = numbers[column]
         held[line, self.k + offset] = scores[line, column]
         order = np.argsort(-held, axis=1, kind="stable")[:, : self.k]
         self._places[queries] = np.take_along_axis(places, order, axis=1)

@@ -15,6 +15,7 @@ from console.health.evidence import Reservoir
 from console.health.options import FieldNames
 from console.health.profile import Profile, duplicates
 from console.health.reservoir import Drawing
+from console.health.seeking import Question, Seeking, Sought, sought
 from console.health.spill import Array, Kept, Spill
 from console.health.table import Codes, Ids, RowTable
 from console.health.values import Key
@@ -51,6 +52,7 @@ class Gathered:
     profile: Profile
     table: RowTable
     reservoir: Reservoir
+    sought: Sought | None = None
 
 
 class Gathering:
@@ -64,8 +66,11 @@ class Gathering:
         *,
         parts: bool = False,
         heavy: Mapping[str, frozenset[Key]] | None = None,
+        questions: Mapping[str, Question] | None = None,
     ) -> None:
+        """`questions`: by vector field, rows whose nearest rows are looked for in passing."""
         self.fields = tuple(fields)
+        self.questions = questions or {}
         self.names = names
         self.parts = parts
         self.heavy = heavy or {}
@@ -100,7 +105,12 @@ class Gathering:
                 profile = profile.merge(one.profiles[name])
             profile.version = self.names.version
             profile.duplicates = duplicates(table)
-            made[name] = Gathered(profile, table, self.drawing.reservoir(name, offsets))
+            question = self.questions.get(name)
+            nearest = None
+            if question is not None:
+                each = [(one.seeking[name], begin) for one, begin in zip(self._ranges, offsets, strict=False)]
+                nearest = sought(question, each, table)
+            made[name] = Gathered(profile, table, self.drawing.reservoir(name, offsets), nearest)
         self.spill.close()
         return made
 
@@ -133,6 +143,7 @@ class RangeRows:
     def __init__(self, whole: Gathering, number: int) -> None:
         self.rows = 0
         self.profiles = {name: Profile(heavy=whole.heavy) for name in whole.fields}
+        self.seeking = {name: Seeking(question) for name, question in whole.questions.items()}
         self.reading = Reading(whole.names, whole.heavy, parts=whole.parts)
         self.blocks: dict[Column, list[Array | Kept]] = {}
         self._whole = whole
@@ -160,6 +171,8 @@ class RangeRows:
             self._keep((name, "norm"), _short(figures.length))
             for column in ("digest", "tail", "peak"):
                 self._keep((name, column), getattr(figures, column))
+            if name in self.seeking:
+                self.seeking[name].add(vectors.matrix, figures.flags == 0, groups, self.rows)
         self._whole.drawing.offer(self._number, self.rows, ids, batch)
         self.rows += len(batch)
 

@@ -69,7 +69,16 @@ def check(
     if options.sample_of is not None:
         only = past(ws, address.with_vector(fields[0].name)).sampled_ids(options.sample_of)
     read = examine(
-        connector, real, description, fields, names, options, tell=tell, cancelled=cancelled, only=only
+        connector,
+        real,
+        description,
+        fields,
+        names,
+        options,
+        tell=tell,
+        cancelled=cancelled,
+        only=only,
+        seek=options.budget > 0 and connector.spec.snapshot is None,
     )
     budget = Budget(options.budget, cancelled)
     return [
@@ -128,6 +137,7 @@ def _judge(
         profile=examined.profile,
         table=examined.table,
         reservoir=examined.reservoir,
+        sought=examined.sought,
         expected_rows=options.expected_rows
         if options.expected_rows is not None
         else configured.expected_rows,

@@ -14,8 +14,10 @@ from console.health.pace import Pace
 from console.health.probing import Cancelled as Cancelled
 from console.health.profile import Profile
 from console.health.ranges import read_ranges
+from console.health.reservoir import size
 from console.health.rows import Gathering
 from console.health.sampling import has_parts, heavy_values, read_again, read_sample
+from console.health.seeking import Sought, questions
 from console.health.table import RowTable
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class Examined:
     profile: Profile
     table: RowTable
     reservoir: Reservoir
+    sought: Sought | None = None
 
 
 def examine(
@@ -46,17 +49,28 @@ def examine(
     tell: Tell,
     cancelled: Callable[[], bool],
     only: Sequence[RowId] | None = None,
+    seek: bool = False,
 ) -> Mapping[str, Examined]:
     """One pass for all `fields`; `only`: these rows (a report's sample read again).
 
+    `seek`: where every row is read and the reservoir can't hold them all, the nearest rows of some are found too.
     Raises `Cancelled` and what reading raises.
     """
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     wanted = tuple(f.name for f in fields)
     counted = reader.count(target)
-    heavy = heavy_values(reader, target, names, options.seed) if counted.rows > VALUES else None
-    gathering = Gathering(wanted, names, options.seed, parts=has_parts(target, description), heavy=heavy)
+    parts = has_parts(target, description)
     whole = only is None and (options.sample is None or options.sample >= counted.rows)
+    heavy = heavy_values(reader, target, names, options.seed) if counted.rows > VALUES else None
+    asked = None
+    if (
+        seek
+        and whole
+        and not parts
+        and counted.rows > size(max((f.dimension or 0 for f in fields), default=0))
+    ):
+        asked = questions(reader, target, description, fields, names, options)
+    gathering = Gathering(wanted, names, options.seed, parts=parts, heavy=heavy, questions=asked)
     pace = Pace(tell, cancelled, options.rate)
     changed = bias = ""
     if only is not None:
@@ -121,6 +135,6 @@ def moved(before: int, after: int, scanned: int) -> str:
 
 def _examined(gathering: Gathering, facts: ScanFacts) -> dict[str, Examined]:
     return {
-        name: Examined(facts, held.profile, held.table, held.reservoir)
+        name: Examined(facts, held.profile, held.table, held.reservoir, held.sought)
         for name, held in gathering.finish().items()
     }

@@ -134,9 +134,12 @@ def naive_lengths(client: Any, collection: str) -> Any:
 
 
 def qdrant(rows: int | None) -> dict[str, Any]:
-    """A full examination in the embedded store against the loop that everybody writes with the stock client."""
+    """In the embedded store: the loop that everybody writes with the stock client, the scan, and a whole check."""
     from connectors.qdrant import host
     from connectors.qdrant.adapter import QdrantConnector
+    from console.health.run import check
+    from console.settings import load
+    from console.workspace import Workspace
 
     n = rows or QDRANT_ROWS
     with tempfile.TemporaryDirectory() as folder:
@@ -153,8 +156,20 @@ def qdrant(rows: int | None) -> dict[str, Any]:
         def naive() -> int:
             return len(naive_lengths(client, "Bench"))
 
-        assert naive() == whole(connector, t, NAMES).facts.scanned == n
-        best = best_in_turns({"naive": naive, "examine": lambda: whole(connector, t, NAMES)}, 2)
+        environ = {
+            "PLUMBLINE_HOME": folder,
+            "PLUMBLINE_CONNECTIONS__BENCH__KIND": "qdrant",
+            "PLUMBLINE_CONNECTIONS__BENCH__PATH": str(path),
+        }
+        with Workspace(load(environ=environ, cwd=Path(folder))) as ws:
+
+            def checked() -> int:
+                (report,) = check(ws, ws.address("bench/Bench"), CheckOptions(sample=None))
+                return int(report.data["scanned"])
+
+            assert naive() == whole(connector, t, NAMES).facts.scanned == checked() == n
+            turns = {"naive": naive, "examine": lambda: whole(connector, t, NAMES), "check": checked}
+            best = best_in_turns(turns, 2)
         client.close()
         connector.close()
         host.stop(path)
@@ -163,6 +178,7 @@ def qdrant(rows: int | None) -> dict[str, Any]:
         "naive_rows_per_s": round(n / best["naive"]),
         "examine_rows_per_s": round(n / best["examine"]),
         "examine_against_naive": round(best["naive"] / best["examine"], 2),
+        "check_against_naive": round(best["naive"] / best["check"], 2),
     }
 
 

@@ -14,8 +14,9 @@ from console.health.evidence import Evidence
 from console.health.findings import Finding
 from console.health.options import FieldNames
 from console.health.policy import policy
-from console.health.probes.recall import PER_COHORT, Recall, cohort_fields, recall
+from console.health.probes.recall import Recall, recall
 from console.health.probes.shards import Shards, shards
+from console.health.seeking import PER_COHORT, cohort_fields
 from tests.faults.memory import Memory
 from tests.health.served import examined, memory, probing, unmeasured
 
@@ -29,6 +30,10 @@ NAMES = FieldNames(cohorts=("language",), groups=("language",), columns=("langua
 def measured(reader: Memory, sample: int | None = None, names: FieldNames = NAMES) -> Evidence:
     held = examined(reader, sample=sample, names=names)
     return replace(held, results={Recall: recall(probing(reader, held))})
+
+
+def fields(held: Evidence) -> tuple[str, ...]:
+    return cohort_fields(held.names, held.options, held.description, held.table.groups)
 
 
 def clustered() -> np.ndarray:
@@ -79,14 +84,14 @@ def test_which_fields_are_compared() -> None:
         modality="modality", groups=("language", "modality", "sort"), columns=("language", "modality", "sort")
     )
     held = examined(memory(CLOUD[:100], payloads), names=names)
-    assert cohort_fields(held) == ("modality", "language")
-    assert cohort_fields(replace(held, names=replace(names, cohorts=("sort", "nowhere")))) == (
+    assert fields(held) == ("modality", "language")
+    assert fields(replace(held, names=replace(names, cohorts=("sort", "nowhere")))) == (
         "sort",
         "modality",
         "language",
     )
     tenants = replace(held.description, settings={"tenant_fields": ["sort"]})
-    assert cohort_fields(replace(held, description=tenants)) == ("modality", "language", "sort")
+    assert fields(replace(held, description=tenants)) == ("modality", "language", "sort")
 
 
 @pytest.mark.parametrize("n", [2, 10, 100])

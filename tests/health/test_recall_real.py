@@ -23,14 +23,17 @@ from connectors.model import (
 )
 from connectors.protocol import Connector
 from connectors.registry import connect
+from console.health import reservoir
 from console.health.checks.index import index_config, unindexed_vectors
 from console.health.checks.search import low_ann_recall, stale_quantization
 from console.health.checks.server import replica_divergence, tombstone_load
 from console.health.evidence import Evidence
+from console.health.options import CheckOptions, FieldNames
 from console.health.policy import policy
 from console.health.probes.recall import Recall, recall
 from console.health.probes.replicas import Replicas, replicas
 from console.health.probes.state import Later, later
+from console.health.scan import examine
 from tests.health.served import examined, found, probing, unmeasured
 
 ROWS, DIMENSION = 3_000, 48
@@ -141,6 +144,40 @@ def test_a_good_index_is_silent_and_a_bad_one_read_as_it_is(store: Connector) ->
             assert said.effect.low - room <= wanted <= said.effect.high + room, (sample, wanted, said.effect)
     finally:
         store.drop(good.collection)
+        store.drop(bad.collection)
+
+
+def test_a_full_scan_of_many_rows_finds_the_truth_in_passing(
+    store: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reservoir can't hold the collection, as of one with millions of rows."""
+    monkeypatch.setattr(reservoir, "ROWS", 1_000)
+    (bad,) = made(store, {"index": {"type": "hnsw", **BAD[store_name(store)]}})
+    try:
+        description = store.describe(bad)
+        names = FieldNames(groups=("kind",), columns=("kind",))
+        read = examine(
+            store, bad, description, description.dense, names, CheckOptions(sample=None),
+            tell=lambda _: None, cancelled=lambda: False, seek=True,
+        )["clip"]  # fmt: skip
+        held = replace(
+            examined(store, bad, "clip", names=names),
+            scan=read.facts,
+            profile=read.profile,
+            table=read.table,
+            reservoir=read.reservoir,
+            sought=read.sought,
+        )
+        held = replace(held, results={Recall: recall(probing(store, held, bad))})
+        said = found(low_ann_recall(held, RULES), "")
+        assert said.evidence["truth"] == "client"
+        assert said.effect is not None
+        assert said.effect.low is not None
+        assert said.effect.high is not None
+        wanted = brute_force(store, bad)
+        assert said.effect.low - 0.015 <= wanted <= said.effect.high + 0.015
+        assert len(set(held.results[Recall].plain.queries.tolist())) == 200
+    finally:
         store.drop(bad.collection)
 
 
