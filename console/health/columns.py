@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -51,22 +52,30 @@ class Coder:
         self._known: dict[Key, int] = {}
         self._ranks: dict[int, tuple[int, Key]] = {}
         self._last: int | None = None
+        self._away: list[Key] = []
         self.over = False
         """Whether a row was put with the others."""
 
     def encode(self, column: Iterable[Any]) -> U16:
         plain = self._plain
+        self._away = []
         return np.array(
             [plain[v] if type(v) is str and v in plain else self._code(v) for v in column], np.uint16
         )
 
     def codes(self, codes: U16) -> Codes:
-        """A block's codes on their own terms; `other` is past the last value."""
+        """The codes of the block that was encoded last, on their own terms; `other` is past the last value."""
         held = codes.astype(np.int64) - OTHER_CODE
         other = len(self.values) + 1
         alive = np.array([*(not d for d in self.dead), True], np.bool_)
-        held = np.where(codes == 0, 0, np.where((held > 0) & alive[np.maximum(held, 1) - 1], held, other))
-        return Codes(held.astype(np.uint16), tuple(self.values), other)
+        named = (held > 0) & alive[np.maximum(held, 1) - 1]
+        others = Counter(self._away)
+        if self.over:
+            gone = np.bincount(held[(held > 0) & ~named], minlength=1)
+            for code in np.flatnonzero(gone).tolist():
+                others[key_of(self.values[code - 1])] += int(gone[code])
+        held = np.where(codes == 0, 0, np.where(named, held, other))
+        return Codes(held.astype(np.uint16), tuple(self.values), other, others)
 
     def alive(self) -> list[tuple[int, Key, Any]]:
         """(code, key, value) of what is kept, in the order of first rows."""
@@ -77,7 +86,7 @@ class Coder:
         if value is None:
             return 0
         if isinstance(value, str) and len(value) > LONGEST:
-            return self._other()
+            return self._other(key_of(value))
         key = key_of(value)
         code = self._known.get(key)
         return self._meet(key, value) if code is None else code
@@ -86,7 +95,7 @@ class Coder:
         rank = rank_of(key, self.heavy)
         code = len(self.values) + 1 + OTHER_CODE
         if code >= MOST_CODES or (self._last is not None and rank > self._last):
-            return self._other()
+            return self._other(key)
         self.values.append(value)
         self.dead.append(False)
         self._known[key] = code
@@ -104,8 +113,9 @@ class Coder:
             self._last = max(rank for rank, _ in self._ranks.values())
         return code
 
-    def _other(self) -> int:
+    def _other(self, key: Key) -> int:
         self.over = True
+        self._away.append(key)
         return OTHER_CODE
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
+from console.health.frequent import Frequent, Others
 from console.health.kernel import RowFigures
 from console.health.sketches import Norms
 from console.health.table import F64, I64, MISSING, NON_FINITE, ZERO, Codes
@@ -86,6 +87,7 @@ class GroupField:
         self._heavy = heavy
         self._held: dict[Key, GroupStats] = {}
         self._values: dict[Key, Any] = {}
+        self._put_away: Frequent | None = None
 
     @property
     def named(self) -> dict[Any, GroupStats]:
@@ -97,6 +99,12 @@ class GroupField:
             named[name] = named[name].merge(self._held[key]) if name in named else self._held[key]
         return named
 
+    @property
+    def others(self) -> Others | None:
+        """What `OTHER` stands for, None where every value has a group of its own."""
+        held = self._held.get(key_of(OTHER))
+        return None if held is None else (self._put_away or Frequent()).among(held.rows)
+
     def widen(self, d: int) -> None:
         """Rows before had no dimension yet."""
         self._d = d
@@ -105,7 +113,8 @@ class GroupField:
 
     def places(self, codes: Codes) -> tuple[I64, list[Key]]:
         """For each row its group's place among the keys that come with them."""
-        occurring = np.flatnonzero(np.bincount(codes.codes, minlength=1)).tolist()
+        counts = np.bincount(codes.codes, minlength=1)
+        occurring = np.flatnonzero(counts).tolist()
         at = np.zeros(max([*occurring, 0]) + 1, np.int64)
         keys: dict[Key, int] = {}
         last = self._last()
@@ -113,9 +122,11 @@ class GroupField:
             value = OTHER if code == codes.other else None if code == 0 else codes.values[code - 1]
             key = key_of(value)
             if last is not None and key not in self._held and key not in UNBOUND and self._rank(key) > last:
+                self._put({key: int(counts[code])})
                 value, key = OTHER, key_of(OTHER)
             self._values[key] = value
             at[code] = keys.setdefault(key, len(keys))
+        self._put(codes.others)
         return at[codes.codes], list(keys)
 
     def add(self, places: I64, keys: Sequence[Key], figures: RowFigures, sums: F64 | None) -> None:
@@ -146,12 +157,20 @@ class GroupField:
 
     def merge(self, other: GroupField) -> GroupField:
         out = GroupField(max(self._d, other._d), self._heavy | other._heavy)
+        away = [one._put_away for one in (self, other) if one._put_away is not None]
+        out._put_away = Frequent.of(away) if away else None
         for one in (self, other):
             out._values.update(one._values)
             for key, stats in one._held.items():
                 out._held[key] = out._held.get(key, GroupStats(out._d)).merge(stats)
         out._bound()
         return out
+
+    def _put(self, rows: Mapping[Key, int]) -> None:
+        if rows:
+            if self._put_away is None:
+                self._put_away = Frequent()
+            self._put_away.update(rows)
 
     def _rank(self, key: Key) -> int:
         return rank_of(key, self._heavy)
@@ -168,7 +187,9 @@ class GroupField:
         other = key_of(OTHER)
         self._values[other] = OTHER
         for key in sorted(bounded, key=self._rank)[VALUES:]:
-            self._held[other] = self._held.get(other, GroupStats(self._d)).merge(self._held.pop(key))
+            gone = self._held.pop(key)
+            self._held[other] = self._held.get(other, GroupStats(self._d)).merge(gone)
+            self._put({key: gone.rows})
             del self._values[key]
 
 

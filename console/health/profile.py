@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from connectors.model import Mask, Matrix
+from console.health.frequent import Others
 from console.health.groups import GroupField, labelled, norms_json
 from console.health.groups import GroupStats as GroupStats
 from console.health.groups import NormStats as NormStats
@@ -87,6 +88,11 @@ class Profile:
         """Field -> value -> statistics. Values past the bound are under `OTHER`, rows without one under None."""
         return {name: held.named for name, held in self._groups.items()}
 
+    @property
+    def others(self) -> Mapping[str, Others]:
+        """Of each field with values past the bound, what `OTHER` stands for."""
+        return {name: found for name, held in self._groups.items() if (found := held.others) is not None}
+
     def update(
         self, matrix: Matrix, present: Mask, groups: Mapping[str, Codes], *, digests: bool = True
     ) -> RowFigures:
@@ -144,6 +150,7 @@ class Profile:
         groups = self.groups
         tags = groups.get(self.version, nothing)
         tagged = {value: stats for value, stats in tags.items() if value is not None}
+        others = self.others
         return {
             "dimension": self.dimension,
             "norms": norms_json(self.norms),
@@ -154,7 +161,11 @@ class Profile:
             "versions": {name: stats.rows for name, stats in labelled(tagged).items()},
             "untagged": tags[None].rows if None in tags else 0 if tags else self.rows,
             "groups": {
-                name: {value: stats.to_json() for value, stats in labelled(held).items()}
+                name: {
+                    value: stats.to_json()
+                    | (others[name].to_json() if value == OTHER.value and name in others else {})
+                    for value, stats in labelled(held).items()
+                }
                 for name, held in groups.items()
             },
         }

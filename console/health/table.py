@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from connectors.model import RowId
 from console.health.findings import Mask
+from console.health.values import Key
 
 U64: TypeAlias = npt.NDArray[np.uint64]
 U16: TypeAlias = npt.NDArray[np.uint16]
@@ -85,6 +86,8 @@ class Codes:
     values: tuple[Any, ...]
     other: int | None = None
     """The code that stands for every value past the bound on distinct ones."""
+    others: Mapping[Key, int] = field(default_factory=dict[Key, int])
+    """Of a block: rows of each value that `other` stands for, where somebody counted them."""
 
     def mask(self, value: Any) -> Mask:
         """The rows that carry a value."""

@@ -24,6 +24,7 @@ from console.health.probes.neighbours import Neighbours
 from console.health.probes.twins import Twins
 from console.health.registry import Threshold, check
 from console.health.table import ABSENT, F32, F64, I64, MISSING, Codes
+from console.health.tagging import LONGEST, hidden, name, told, two_digits
 from console.search.proportions import clopper_pearson
 
 LATEST: Final = 4e9
@@ -33,8 +34,6 @@ FEWEST: Final = 5
 MOST: Final = 50_000
 """Rows that an order is looked for in."""
 SHOWN: Final = 8
-LONGEST: Final = 60
-"""Characters of a tag in a sentence."""
 
 
 @check(
@@ -68,13 +67,18 @@ def version_mix(evidence: Evidence, rules: Policy) -> Outcomes:
     counts = np.bincount(tags.codes[tagged], minlength=len(tags.values) + 2)
     main = _main(evidence, tags, counts)
     order = sorted(np.flatnonzero(counts).tolist(), key=lambda c: (-counts[c], c != main))
-    shown = [{"tag": _name(tags, c), "rows": int(counts[c])} for c in order[:SHOWN]]
+    order = [c for c in order if c != tags.other]
+    past = hidden(evidence, tags, present)
+    shown = [({"tag": name(tags, c), "rows": int(counts[c])}, int(counts[c])) for c in order[:SHOWN]]
+    shown += [(one, one["at_least"]) for one in past.heavy]
+    shown = [one for one, _ in sorted(shown, key=lambda s: -s[1])][:SHOWN]
     space = _spaces(evidence, tags, of)
     severity: Severity = "critical" if space.get("ratio", 1.0) < of["other_space"] else "warning"
-    told = ", ".join(f"{s['tag']} on {s['rows']:,}" for s in shown[:3])
-    if len(shown) > 3:
-        told += f" and {len(order) - 3:,} more"
-    summary = f"{rows:,} of {int(tagged.sum()):,} tagged rows are not of the main version: {told}."
+    said = ", ".join(told(s) for s in shown[:3])
+    more = len(order) + past.tags - len(shown[:3])
+    if more > 0:
+        said += f" and about {two_digits(more):,} more" if past.about else f" and {more:,} more"
+    summary = f"{rows:,} of {int(tagged.sum()):,} tagged rows are not of the main version: {said}."
     if severity == "critical":
         summary += " The versions can't be compared: rows that say the same lie apart."
     elif space.get("ratio", 0.0) >= of["same_space"]:
@@ -97,7 +101,8 @@ def version_mix(evidence: Evidence, rules: Policy) -> Outcomes:
             interval=None if evidence.scan.exact else clopper_pearson(rows, int(tagged.sum())),
             evidence={
                 "tags": shown,
-                "main": shown[0]["tag"],
+                "main": name(tags, main),
+                **({"others": past.others} if past.others else {}),
                 "untagged": int((present & (tags.codes == ABSENT)).sum()),
                 "order": run or None,
                 **{f"twins_{k}": v for k, v in space.items()},
@@ -131,8 +136,12 @@ def foreign(evidence: Evidence, tags: Codes, present: Mask, by_design: float) ->
 
 def _main(evidence: Evidence, tags: Codes, counts: I64) -> int:
     """The tag of most rows; of equal ones the known encoder's, the higher number ("v2" over "v1"), the first name."""
+    named = counts.copy()
+    if tags.other is not None and tags.other < len(named):
+        named[tags.other] = 0
+    counts = named if named.any() else counts
     best = [int(c) for c in np.flatnonzero(counts == counts.max())]
-    names = {c: _name(tags, c) for c in best}
+    names = {c: name(tags, c) for c in best}
     encoder = getattr(evidence.encoder, "name", None)
     main, *others = sorted(best, key=lambda c: (names[c] != encoder, names[c]))
     for other in others:
@@ -140,13 +149,6 @@ def _main(evidence: Evidence, tags: Codes, counts: I64) -> int:
         if names[main] != encoder and a[::2] == b[::2] and [*map(int, b[1::2])] > [*map(int, a[1::2])]:
             main = other
     return main
-
-
-def _name(tags: Codes, code: int) -> str:
-    if code == tags.other or code > len(tags.values):
-        return "other tags"
-    text = "".join(c if c.isprintable() else "?" for c in str(tags.values[code - 1]))
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def _spaces(evidence: Evidence, tags: Codes, of: Mapping[str, float]) -> dict[str, Any]:
@@ -160,6 +162,8 @@ def _spaces(evidence: Evidence, tags: Codes, of: Mapping[str, float]) -> dict[st
     good = evidence.good[rows]
     ok = (held.twins >= 0) & (held.text > of["twin_text"]) & (own != ABSENT) & (other != ABSENT)
     ok &= good[held.rows][:, None] & good[np.maximum(held.twins, 0)]
+    if tags.other is not None:
+        ok &= (own != tags.other) | (other != tags.other)
     same: F32 = held.cosine[ok & (own == other)]
     cross: F32 = held.cosine[ok & (own != other)]
     out: dict[str, Any] = {"same_tag_pairs": len(same), "cross_tag_pairs": len(cross)}
