@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ class Coder:
         self.dead: list[bool] = []
         self._plain: dict[str, int] = {}
         self._known: dict[Key, int] = {}
-        self._ranks: dict[int, tuple[int, Key]] = {}
+        self._ranks: list[tuple[int, int, Key]] = []
         self._last: int | None = None
         self._away: list[Key] = []
         self.over = False
@@ -99,18 +100,17 @@ class Coder:
         self.values.append(value)
         self.dead.append(False)
         self._known[key] = code
-        self._ranks[code] = (rank, key)
+        heapq.heappush(self._ranks, (-rank, code, key))
         if isinstance(value, str):
             self._plain[value] = code
         if len(self._ranks) > VALUES:
-            out = max(self._ranks, key=lambda c: self._ranks[c][0])
-            gone = self._ranks.pop(out)[1]
+            _, out, gone = heapq.heappop(self._ranks)
             self.dead[out - 1 - OTHER_CODE] = True
             self.over = True
             del self._known[gone]
             self._plain.pop(gone[1], 0)
         if len(self._ranks) == VALUES:
-            self._last = max(rank for rank, _ in self._ranks.values())
+            self._last = -self._ranks[0][0]
         return code
 
     def _other(self, key: Key) -> int:

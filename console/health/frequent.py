@@ -21,6 +21,8 @@ DEVIATIONS: Final = 3
 HEAVY: Final = 0.01
 """Share of the rows put away from which a value is heavy: three times what the bounds may lie apart, so at most
 152 are told, each with .66% or more."""
+PENDING: Final = 4_096
+"""Values whose rows are added up before the sketch sees them: it takes five times as long as a dict."""
 WHOLE: Final = 256
 """Characters of a value's JSON text that is kept; of a longer one its head and a hash."""
 HEAD: Final = 60
@@ -78,6 +80,7 @@ class Frequent:
     def __init__(self) -> None:
         self._counts: Any = _STRINGS(LG_SIZE)
         self._distinct: Any = _CPC(LG_DISTINCT)
+        self._pending: dict[Key, int] = {}
 
     @classmethod
     def of(cls, parts: Iterable[Frequent]) -> Frequent:
@@ -85,6 +88,7 @@ class Frequent:
         made = cls()
         union: Any = _UNION(LG_DISTINCT)
         for part in parts:
+            part._flush()
             made._counts.merge(part._counts)
             union.update(part._distinct)
         made._distinct = union.get_result()
@@ -93,18 +97,34 @@ class Frequent:
     @property
     def size(self) -> int:
         """Bytes, written down."""
+        self._flush()
         return int(self._counts.get_serialized_size_bytes()) + len(self._distinct.serialize())
 
     def update(self, rows: Mapping[Key, int]) -> None:
         """Rows, above 0, of each value."""
-        count, see = self._counts.update, self._distinct.update
+        pending = self._pending
         for key, n in rows.items():
-            item = _item(key)
-            count(item, n)
-            see(item)
+            value = key[1]
+            if type(value) is str and len(value) > WHOLE:
+                self._count(key, n)
+            else:
+                pending[key] = pending.get(key, 0) + n
+        if len(pending) > PENDING:
+            self._flush()
+
+    def _flush(self) -> None:
+        for key, n in self._pending.items():
+            self._count(key, n)
+        self._pending.clear()
+
+    def _count(self, key: Key, n: int) -> None:
+        item = _item(key)
+        self._counts.update(item, n)
+        self._distinct.update(item)
 
     def among(self, rows: int, share: float = HEAVY) -> Others:
         """Of `rows` in all. Rows whose values nobody counted may be of any value: they widen the bounds."""
+        self._flush()
         unknown = max(0, rows - int(self._counts.total_weight))
         error = int(self._counts.get_upper_bound(_ABSENT))
         line = max(0, int(share * rows) - unknown)
