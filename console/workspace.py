@@ -147,7 +147,7 @@ class Workspace:
         """
         where = str(address)
         dense = description.dense
-        names = ", ".join(f"#{encode(f.name)}" for f in dense)
+        names = ", ".join(f"#{encode(f.name)}" if f.name else "# (the unnamed one)" for f in dense)
         if address.vector is not None:
             found = description.field(address.vector)
             if found is None:

@@ -15,7 +15,7 @@ from console.cli import output
 from console.cli.context import Context
 from console.health.options import SAMPLE, CheckOptions
 from console.health.progress import Progress, duration
-from console.settings import Address
+from console.settings import Address, readable
 
 if TYPE_CHECKING:
     from console.health.report import Report
@@ -120,7 +120,7 @@ def _one(address: Address, ws: Workspace, options: CheckOptions, context: Contex
     from console.health.keeping import keep
     from console.health.run import check as examine
 
-    meter = _Meter(context, str(address))
+    meter = _Meter(context, readable(address))
     try:
         reports = examine(ws, address, options, tell=meter)
     finally:
@@ -128,7 +128,7 @@ def _one(address: Address, ws: Workspace, options: CheckOptions, context: Contex
     for report in reports:
         note = keep(ws, report)
         if note:
-            context.out.note(f"{address}: {note}")
+            context.out.note(f"{readable(address)}: {note}")
     return reports
 
 

@@ -9,7 +9,7 @@ from connectors.errors import PlumblineError
 from console import catalogue
 from console.cli.context import Context
 from console.cli.output import pairs
-from console.settings import Address
+from console.settings import Address, readable
 
 
 def encoder(args: Namespace, context: Context) -> int:
@@ -49,12 +49,12 @@ def encoder(args: Namespace, context: Context) -> int:
         "warnings": warnings,
     }
     for warning in warnings:
-        context.out.note(f"{real}: {warning}")
+        context.out.note(f"{readable(real)}: {warning}")
     context.out.show(
         data,
         lambda: pairs(
             [
-                ("Address", str(real)),
+                ("Address", readable(real)),
                 ("Encoder", known.name if known else "not known"),
                 ("Known by", known.known_by if known else None),
                 ("Fingerprint", known.fingerprint if known else None),

@@ -11,7 +11,7 @@ from console import catalogue
 from console.catalogue import ConnectionState, Described, Listed
 from console.cli.context import Context
 from console.cli.output import pairs, printable, sentence, shown, table
-from console.settings import Address
+from console.settings import Address, readable
 
 _NONE = "No connection is configured. `plumbline demo` makes one; see `plumbline settings` for your own."
 
@@ -130,7 +130,7 @@ def _described(found: Described) -> Iterator[str]:
     alias = f"{d.via_alias} -> {d.target.collection}" if d.via_alias else ", ".join(d.aliases) or None
     yield from pairs(
         [
-            ("Address", str(found.address)),
+            ("Address", readable(found.address)),
             ("Kind", found.kind),
             ("Rows", d.rows),
             ("Index", f"{state.status}{f': {state.why}' if state.why else ''}"),

@@ -17,6 +17,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, Literal, TextIO, cast
 
+from console.settings import readable
+
 Format = Literal["table", "json", "junit", "markdown", "html"]
 Cell = str | int | float | bool | None
 
@@ -179,7 +181,8 @@ def _written_out(c: str) -> str:
 
 def sentence(error: Mapping[str, str], at: str = "") -> str:
     """An error as one line: where, what happened, what to do, and its code."""
-    place = error["where"] if at in ("", error["where"]) or not error["where"] else f"{at} ({error['where']})"
+    where, at = readable(error["where"]), readable(at)
+    place = where if at in ("", where) or not where else f"{at} ({where})"
     told = error["message"] if error["message"].endswith((".", "?", "!", "…")) else f"{error['message']}."
     parts = (f"{place or at}:" if place or at else "", told, error["hint"], f"[{error['code']}]")
     return printable(" ".join(p for p in parts if p))

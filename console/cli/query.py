@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from connectors.errors import PlumblineError
 from console.cli.context import Context
 from console.cli.output import pairs, printable, sentence, shown, table
-from console.settings import parse_address
+from console.settings import parse_address, readable
 
 if TYPE_CHECKING:
     from console.search import HitRow, QueryAnswer, QueryRequest, Side
@@ -88,9 +88,9 @@ def _lines(answer: QueryAnswer) -> Iterator[str]:
 
 def _side(side: Side) -> Iterator[str]:
     if side.error is not None:
-        yield sentence(side.error.to_json(), str(side.address))
+        yield sentence(side.error.to_json(), readable(side.address))
         return
-    yield str(side.address)
+    yield readable(side.address)
     held: list[tuple[str, Any]] = []
     if side.encoder is not None:
         held.append(("  Encoder", f"{side.encoder.name} {side.encoder.fingerprint[:12]}"))
@@ -112,7 +112,7 @@ def _hits(hits: tuple[HitRow, ...], several: bool) -> Iterator[str]:
     if several:
         head.insert(2, "Address")
         for row, hit in zip(rows, hits, strict=True):
-            row.insert(2, str(hit.address))
+            row.insert(2, readable(hit.address))
     if not any(h.modality for h in hits):
         head.remove("Modality")
         for row in rows:

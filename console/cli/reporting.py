@@ -11,6 +11,7 @@ from connectors.errors import PlumblineError
 from console.cli.checking import fails, show
 from console.cli.context import Context
 from console.cli.output import columns, pairs, table
+from console.settings import readable
 
 
 def reports(args: Namespace, context: Context) -> int:
@@ -25,14 +26,20 @@ def reports(args: Namespace, context: Context) -> int:
 
     def lines() -> list[str]:
         if not held:
-            return [f"There is no report of {address} yet: `plumbline check {address}` makes one."]
+            return [
+                f"There is no report of {readable(address)} yet: `plumbline check {readable(address)}` makes one."
+            ]
         several = len({r.address for r in held}) > 1
         head = ("Report", "At", *(("Vector",) if several else ()), "Verdict", "Root causes")
         rows = [
             (
                 r.id,
                 r.at[:16].replace("T", " "),
-                *((f"#{r.address.partition('#')[2]}",) if several else ()),
+                *(
+                    (f"#{r.address.partition('#')[2]}" if readable(r.address) == r.address else "(unnamed)",)
+                    if several
+                    else ()
+                ),
                 r.verdict,
                 ", ".join(r.root_causes) or "none",
             )
@@ -89,10 +96,12 @@ def baseline(args: Namespace, context: Context) -> int:
 
     def lines() -> list[str]:
         if pinned is None:
-            return [f"{address} has no baseline: `plumbline baseline set {address}` pins its newest report."]
+            return [
+                f"{readable(address)} has no baseline: `plumbline baseline set {readable(address)}` pins its newest report."
+            ]
         return pairs(
             [
-                ("Address", pinned.address),
+                ("Address", readable(pinned.address)),
                 ("Baseline", pinned.id),
                 ("At", pinned.at),
                 ("Verdict", pinned.verdict),

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from console.health.render import reading
 from console.health.wording import moment, plain
+from console.settings import readable
 
 Data = Mapping[str, Any]
 
@@ -50,7 +51,7 @@ def lines(difference: Data) -> list[str]:
     earlier, later = cast("Data", difference["earlier"]), cast("Data", difference["later"])
     found = cast("Mapping[str, Sequence[Data]]", difference["findings"])
     out = [
-        f"{name}  {plain(str(r['id']), 60)}  {moment(str(r['at']))}  {plain(str(r['address']), 200)}  "
+        f"{name}  {plain(str(r['id']), 60)}  {moment(str(r['at']))}  {plain(readable(str(r['address'])), 200)}  "
         f"{reading.VERDICTS.get(str(r['verdict']), 'Not known')}"
         for name, r in (("Earlier", earlier), ("Later  ", later))
     ]

@@ -19,7 +19,7 @@ from console.search.merge import Leg, Merged, merge, passes
 from console.search.request import BLEND, MOST_HITS, Fusion, QueryRequest
 from console.search.side import legs_fused_per_address, search_side
 from console.search.work import Shared, SideResult
-from console.settings import Address
+from console.settings import Address, readable
 
 if TYPE_CHECKING:
     from console.workspace import Workspace
@@ -169,10 +169,10 @@ def _about_nothing(request: QueryRequest, results: Sequence[SideResult], hits: S
         found = [h for leg in result.legs for h in leg.hits]
         if found and request.cutoff is not None:
             out.append(
-                f"{address}: the cutoff {request.cutoff:g} let none of the rows through{_best(result)}."
+                f"{readable(address)}: the cutoff {request.cutoff:g} let none of the rows through{_best(result)}."
             )
         elif not found and request.filter is not None:
-            out.append(f"{address}: no row passed the filter.")
+            out.append(f"{readable(address)}: no row passed the filter.")
     return out
 
 

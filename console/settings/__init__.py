@@ -1,6 +1,6 @@
 """Settings: what is configured, from where it came, and nothing secret in any message or repr."""
 
-from console.settings.address import Address, encode, parse_address
+from console.settings.address import Address, encode, parse_address, readable
 from console.settings.load import home_folder, load
 from console.settings.model import (
     DEMO,
@@ -39,4 +39,5 @@ __all__ = [
     "load",
     "nearest",
     "parse_address",
+    "readable",
 ]

@@ -49,6 +49,11 @@ class Address:
         return Address(self.connection, self.collection)
 
 
+def readable(address: Address | str) -> str:
+    """As people read it: without the bare `#` of the unnamed vector. It still parses, to the collection's vectors."""
+    return str(address).removesuffix("#")
+
+
 def _snapshot(text: str) -> Address:
     rest, with_vector, vector = text.removeprefix(SNAPSHOT).partition("#")
     file = _decode(rest, text)

@@ -9,7 +9,7 @@ import streamlit as st
 from connectors.errors import PlumblineError
 from connectors.model import VectorField
 from console.catalogue import Described
-from console.settings import Address, encode
+from console.settings import Address, encode, readable
 from console.ui import access, actions, board, pages, panels, session, words
 
 PARAM: Final = "collection"
@@ -41,7 +41,7 @@ def draw(address: Address) -> None:
     held = board.described(address)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.subheader("Collection", width="content", anchor=False)
-        st.code(str(address), language=None, width="content")
+        st.code(readable(address), language=None, width="content")
         st.space("stretch")
         if st.button("Health", key="details.health"):
             st.switch_page(pages.HEALTH, query_params={"a": str(address)})

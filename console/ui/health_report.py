@@ -8,7 +8,7 @@ from typing import Any, Final
 import streamlit as st
 
 from console.health.charts import drawn
-from console.settings import Address
+from console.settings import Address, readable
 from console.ui import health_card, health_pictures, health_state, health_words, panels, words
 from console.ui.note import note
 
@@ -21,7 +21,7 @@ def nothing(address: Address) -> None:
         "Not checked yet",
         "Here stands whether this collection is healthy: what is wrong with it, which rows, since when, and what "
         "to do. Check now reads a sample of 5,000 rows, searches with some of them, and changes nothing.",
-        f"plumbline check {address}",
+        f"plumbline check {readable(address)}",
     )
 
 

@@ -13,7 +13,7 @@ from connectors.model import Payload, RowId, Target
 from console.jobs import rows as kept
 from console.search.answer import finite
 from console.search.fields import RowFields, row_fields
-from console.settings import Address
+from console.settings import Address, readable
 from console.ui import board, panels, pictures, session, words
 from console.ui.grid import Card, grid
 
@@ -120,7 +120,7 @@ def show_row(address: Address, row: RowId, payload: Payload, picture: pictures.T
     st.caption("Row")
     st.code(str(row), language=None)
     st.caption("Collection")
-    st.code(str(address), language=None)
+    st.code(readable(address), language=None)
     cut = show.preview(payload, 20_000)
     st.caption("Payload" + (", shortened" if cut.cut else ""))
     st.json(words.printable_json(cut.value), expanded=2)

@@ -9,6 +9,7 @@ import streamlit as st
 
 from console.search import HitRow, QueryRequest, show
 from console.search.answer import finite
+from console.settings import readable
 from console.ui import panels, query_state, words
 from console.ui.pictures import Thumbnail
 
@@ -37,13 +38,13 @@ def _drawer(request: QueryRequest, hit: HitRow, picture: Thumbnail | None) -> No
     st.caption("Row")
     st.code(str(hit.id), language=None)
     st.caption("Collection")
-    st.code(str(hit.address), language=None)
+    st.code(readable(hit.address), language=None)
     if hit.fused_from:
         st.caption("Ranks and scores before the fusion")
         st.dataframe(
             {
                 "Leg": [f.leg for f in hit.fused_from],
-                "Collection": [str(f.address) for f in hit.fused_from],
+                "Collection": [readable(f.address) for f in hit.fused_from],
                 "Rank": [f.rank for f in hit.fused_from],
                 "Score": [words.score(f.score) for f in hit.fused_from],
             },

@@ -11,6 +11,7 @@ from typing import Final, cast
 import streamlit as st
 
 from connectors.errors import CODES, Code, PlumblineError
+from console.settings import readable
 
 _LOG: Final = logging.getLogger("plumbline.console")
 
@@ -47,7 +48,12 @@ def error(fault: PlumblineError, *, title: str | None = None) -> None:
             st.badge("Stopped", icon=":material/block:", color="red")
             st.markdown(f"**{title or TITLES.get(fault.code, 'It could not be done')}**", width="content")
             st.space("stretch")
-            st.code(f"{fault.code}  {fault.where}".strip(), language=None, wrap_lines=True, width="content")
+            st.code(
+                f"{fault.code}  {readable(fault.where)}".strip(),
+                language=None,
+                wrap_lines=True,
+                width="content",
+            )
         st.text(plain(fault.message))
         if fault.hint:
             st.text(plain(fault.hint))

@@ -13,7 +13,7 @@ from connectors.errors import PlumblineError
 from console import search
 from console.search import HitRow, QueryAnswer, QueryRequest, Side, show
 from console.search.guard import without_options
-from console.settings import Address
+from console.settings import Address, readable
 from console.ui import hit_details, models, pages, panels, pictures, query_form, query_state, session, words
 from console.ui.grid import Card, grid
 from console.ui.note import note
@@ -113,7 +113,7 @@ def _side_by_side(drawn: Drawn) -> None:
         group = sides[start : start + COLUMNS]
         for column, side in zip(st.columns(len(group)), group, strict=True):
             with column:
-                st.code(str(side.address), language=None, wrap_lines=True, width="content")
+                st.code(readable(side.address), language=None, wrap_lines=True, width="content")
                 if side.error is not None:
                     stopped(drawn.request, side.error, side.address)
                 else:
@@ -164,7 +164,7 @@ def _card(answer: QueryAnswer, hit: HitRow, picture: pictures.Thumbnail | None, 
         note=picture.note if picture is not None else None if hit.caption else f"row {hit.id}",
         version=hit.version,
         modality=hit.modality,
-        place=str(hit.address) if several else None,
+        place=readable(hit.address) if several else None,
         foreign=side is not None and _foreign(side, hit.version),
         can_like=side is not None and side.vector is not None,
     )
@@ -185,7 +185,7 @@ def caption(side: Side, hits: int | None, drawn: Drawn) -> None:
     encoder = "no encoder (a row, a vector or keywords)"
     if side.encoder is not None:
         encoder = f"encoder {side.encoder.name}, {models.fingerprint(side.encoder.fingerprint)}"
-    found = f"{words.plural(hits, 'result')}" if hits is not None else str(side.address)
+    found = f"{words.plural(hits, 'result')}" if hits is not None else readable(side.address)
     ranked = f"{_scored(drawn, side)} {'exactly' if side.exact else 'by the index'}"
     spent = ", ".join(
         f"{name} {words.milliseconds(value)}"

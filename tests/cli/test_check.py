@@ -309,6 +309,17 @@ def test_the_same_word_twice_is_one_report(console: Inside) -> None:
     assert console("check", "emb/one", "emb/one", "--format", "json").json["address"] == "emb/one#"
 
 
+@pytest.mark.parametrize("form", ["table", "markdown", "html", "junit"])
+def test_the_unnamed_vector_leaves_no_bare_mark_for_people_to_read(console: Inside, form: str) -> None:
+    said = console("check", "emb/one", "--format", form)
+    assert "emb/one" in said.out
+    assert "emb/one#" not in said.out + said.err
+    assert console("check", "emb/one#", "--format", "json").json["address"] == "emb/one#"
+    wrong = console("check", "emb/one#", "--encoder", "none-such")
+    assert wrong.code == 2
+    assert "emb/one#" not in wrong.err
+
+
 @pytest.mark.parametrize("typed", ["emb/odd%20%40%23%25%20n%C3%A4me", "emb/odd %40%23%25 näme"])
 def test_names_are_percent_decoded(console: Inside, typed: str) -> None:
     held = console("check", typed, "--format", "json").json

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.errors import PlumblineError
-from console.settings import Address, parse_address
+from console.settings import Address, parse_address, readable
 
 NAMES = st.text(st.characters(exclude_categories=("Cs",)), min_size=1)
 
@@ -82,6 +82,22 @@ def test_what_comes_later_is_unsupported(text: str) -> None:
     with pytest.raises(PlumblineError) as caught:
         parse_address(text)
     assert caught.value.code == "unsupported"
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("e/One#", "e/One"),
+        ("e/One@t#", "e/One@t"),
+        ("e/One#clip", "e/One#clip"),
+        ("e/a%23#", "e/a%23"),
+        ("e/One", "e/One"),
+    ],
+)
+def test_people_read_no_bare_mark_of_the_unnamed_vector(text: str, read: str) -> None:
+    address = parse_address(text)
+    assert (str(address), readable(address), readable(text)) == (text, read, read)
+    assert parse_address(read).whole == address.whole
 
 
 def test_an_address_in_an_error_is_one_printable_line() -> None:

@@ -92,7 +92,7 @@ def _report(suite: ET.Element, data: Data, line: int, totals: dict[str, int]) ->
     counts = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
     said: list[str] = []
     for code in dict.fromkeys((*registry.checks(), *by, *unmeasured)):
-        case = ET.SubElement(suite, "testcase", _case(str(data["address"]), code))
+        case = ET.SubElement(suite, "testcase", _case(reading.address(data), code))
         counts["tests"] += 1
         open_ = [f for f in by.get(code, ()) if f.get("accepted") is None]
         failing = [f for f in open_ if reading.rank(f) >= line]

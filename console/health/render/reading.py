@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from console.health.wording import moment, percent, plain
+from console.settings import readable
 
 Data = Mapping[str, Any]
 
@@ -103,7 +104,7 @@ def _whole(value: Any) -> str:
 
 
 def address(data: Data) -> str:
-    return plain(str(data["address"]), 300)
+    return plain(readable(str(data["address"])), 300)
 
 
 def summary(finding: Data) -> str:
