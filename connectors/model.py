@@ -196,6 +196,34 @@ class IndexState:
 
 
 @dataclass(frozen=True, slots=True)
+class Tombstones:
+    """Rows that were deleted or overwritten and are still stored, beside the living ones of the same shards.
+
+    `shards`: how many shards the figures are of, and how many the collection has; the server's node may hold some.
+    """
+
+    deleted: int
+    living: int
+    shards: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardCopy:
+    """One copy of a shard on one node, as the server tells it.
+
+    `state`: in use, being copied, or out of use; None where its node does not answer.
+    """
+
+    shard: int
+    node: str
+    state: Literal["active", "copying", "dead"] | None
+    said: str = ""
+    """The server's own word for the state."""
+    rows: int | None = None
+    """None where that is not told, or where it is not settled while the server is at work on the copy."""
+
+
+@dataclass(frozen=True, slots=True)
 class CollectionSummary:
     """What a list of collections shows. `error` stands where one collection could not be described."""
 

@@ -34,8 +34,10 @@ from connectors.model import (
     RowId,
     SearchOptions,
     ServerInfo,
+    ShardCopy,
     Target,
     Tenant,
+    Tombstones,
     WriteResult,
 )
 
@@ -59,6 +61,14 @@ class Reader(Protocol):
 
     def capabilities(self, t: Target | None = None, *, timeout: float | None = None) -> Capabilities: ...
     def index_state(self, t: Target, *, timeout: float | None = None) -> IndexState: ...
+    def tombstones(self, t: Target, *, timeout: float | None = None) -> Tombstones:
+        """Raises `unsupported` with the reason where the database does not tell."""
+        ...
+
+    def copies(self, t: Target, *, timeout: float | None = None) -> tuple[ShardCopy, ...]:
+        """Every copy of every shard. Raises `unsupported` with the reason where the database does not tell."""
+        ...
+
     def tenants(self, t: Target, *, timeout: float | None = None) -> tuple[Tenant, ...] | None: ...
     def aliases(self, *, timeout: float | None = None) -> tuple[Alias, ...]: ...
     def marker(self, t: Target, *, timeout: float | None = None) -> Mapping[str, Any] | None: ...

@@ -7,14 +7,15 @@ from typing import Any, NoReturn
 
 from connectors.errors import unsupported
 from connectors.model import Batch, Guard, RowId, Target, WriteResult
+from connectors.qdrant.telling import Telling
 from connectors.qdrant.writing import Writing
 
 
-class QdrantConnector(Writing):
+class QdrantConnector(Writing, Telling):
     """One open connection. Made without reaching the server; threads may share it.
 
     The parts, each on top of the one before: `Link` (connection, retries), `Describing`, `Scanning`, `Searching`,
-    `Making` (collections), `Writing` (rows).
+    `Making` (collections), `Writing` (rows); beside them `Telling` (deleted rows, copies).
     """
 
     def replace_vectors(

@@ -14,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
-from connectors.errors import PlumblineError, redact
+from connectors.errors import PlumblineError, redact, unsupported
 from connectors.qdrant import faults, probe, restanswers, restjson
 from connectors.qdrant.probe import Endpoint
 
@@ -87,6 +87,18 @@ class Rest:
                 hint="Set the connection's URL to the Qdrant server.",
             ) from None
 
+    def told(self, path: str, timeout: float, most: int) -> Any:
+        """The `result` of a GET that has no counterpart in gRPC. `most`: bytes, see `_send`."""
+        status, text, wait = self._send("GET", self.place + path, None, dict(self._headers), timeout, most)
+        if status >= 300:
+            raise self._refused("GET", status, text, wait, False)
+        try:
+            return json.loads(text)["result"]
+        except (ValueError, KeyError, TypeError):
+            raise PlumblineError(
+                "wrong-protocol", f"{self.place} answers with something other than Qdrant's JSON."
+            ) from None
+
     def trust(self) -> None:
         self._trusted = True
 
@@ -97,8 +109,15 @@ class Rest:
             self._pool = None
 
     def _send(
-        self, verb: str, url: str, body: bytes | None, headers: dict[str, str], timeout: float
+        self,
+        verb: str,
+        url: str,
+        body: bytes | None,
+        headers: dict[str, str],
+        timeout: float,
+        most: int | None = None,
     ) -> tuple[int, str, float | None]:
+        """`most`: bytes of the answer beyond which it is `unsupported`."""
         try:
             answer = self._opened().request(
                 verb,
@@ -108,9 +127,11 @@ class Rest:
                 timeout=urllib3.Timeout(total=timeout),
                 retries=False,
                 redirect=False,
+                preload_content=most is None,
             )
             wait = faults.retry_after_of(answer.headers.items())
-            return answer.status, answer.data.decode("utf-8", "replace"), wait
+            held = answer.data if most is None else _read(answer, most)
+            return answer.status, held.decode("utf-8", "replace"), wait
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.NameResolutionError) as fault:
             raise self._silent(str(fault), min(timeout, 2.0)) from None
         except urllib3.exceptions.ConnectTimeoutError:
@@ -175,3 +196,13 @@ class Rest:
                     else urllib3.PoolManager(maxsize=16, **more)
                 )
             return self._pool
+
+
+def _read(answer: urllib3.BaseHTTPResponse, most: int) -> bytes:
+    try:
+        held = answer.read(most + 1)
+    finally:
+        answer.close()
+    if len(held) > most:
+        raise unsupported(f"The server's answer is longer than {most >> 20:,} MB.", "")
+    return held

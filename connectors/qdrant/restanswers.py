@@ -99,7 +99,10 @@ def _aliases(held: Any) -> Any:
 
 
 def _cluster(held: Any) -> Any:
-    made = pb.CollectionClusterInfoResponse()
+    made = fill(pb.CollectionClusterInfoResponse(), held)
+    for name in ("shard_transfers", "resharding_operations"):
+        for move in cast("list[Json]", held.get(name) or []):
+            fill(getattr(made, name).add(), move)
     for name in ("local_shards", "remote_shards"):
         for shard in held.get(name, []):
             entry = fill(getattr(made, name).add(), {k: v for k, v in shard.items() if k != "shard_key"})

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, cast
 
-from connectors.errors import PlumblineError
+from connectors.errors import PlumblineError, unsupported
 from connectors.model import (
     YES,
     Capabilities,
@@ -16,8 +16,10 @@ from connectors.model import (
     Description,
     IndexState,
     ServerInfo,
+    ShardCopy,
     Target,
     Tenant,
+    Tombstones,
     VectorField,
 )
 from connectors.weaviate import stubs
@@ -96,6 +98,15 @@ class About(Dimensions):
         return tuple(
             replace(f, dimension=self._dimension(opened, f.name, timeout)) for f in opened.schema.vectors
         )
+
+    def tombstones(self, t: Target, *, timeout: float | None = None) -> Tombstones:
+        """The nodes' status, also with every shard (1.39), has none; the metrics' port is not a client's."""
+        raise unsupported(
+            "Weaviate tells its tombstones in its own metrics only, not to a client.", self.spec.name
+        )
+
+    def copies(self, t: Target, *, timeout: float | None = None) -> tuple[ShardCopy, ...]:
+        raise unsupported("Weaviate's copies are compared by repeated reads.", self.spec.name)
 
     def describe(self, t: Target, *, timeout: float | None = None) -> Description:
         opened = self._open(t, timeout=timeout)

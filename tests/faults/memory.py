@@ -37,7 +37,9 @@ from connectors.model import (
     RowId,
     SearchOptions,
     ServerInfo,
+    ShardCopy,
     Target,
+    Tombstones,
     VectorField,
     Vectors,
     id_key,
@@ -160,6 +162,12 @@ class Memory:
 
     def index_state(self, t: Target, *, timeout: float | None = None) -> IndexState:
         return self._rows(t).index
+
+    def tombstones(self, t: Target, *, timeout: float | None = None) -> Tombstones:
+        raise unsupported("A list in memory keeps no deleted rows.", "")
+
+    def copies(self, t: Target, *, timeout: float | None = None) -> tuple[ShardCopy, ...]:
+        raise unsupported("A list in memory is one copy.", "")
 
     def tenants(self, t: Target, *, timeout: float | None = None) -> None:
         return None

@@ -353,8 +353,8 @@ def too_long(base: Base, count: int, rng: np.random.Generator) -> Planted:
 
 
 NOT_APPLICABLE: Mapping[str, str] = {
-    "replica-divergence": "one copy of each shard is all that the stores at hand keep: told by a double of the probe",
-    "tombstone-load": "no database tells a client how many deleted rows it keeps: told by a double of the state",
+    "replica-divergence": "one copy of each shard is all that these stores keep: tests/health/test_storage_real.py has a cluster",
+    "tombstone-load": "neither Weaviate nor the embedded engine tells it: tests/health/test_storage_real.py has a server",
 }
 """Code -> why no store at hand can show it."""
 

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from connectors.model import Capability, IndexState, PayloadField, ServerInfo
+from connectors.model import Capability, IndexState, PayloadField, ServerInfo, ShardCopy, Tombstones
 from console.health.checks.index import index_config, unindexed_vectors
 from console.health.checks.server import replica_divergence, tombstone_load
 from console.health.evidence import Evidence
 from console.health.options import FieldNames
 from console.health.policy import policy
+from console.health.probes import storage
 from console.health.probes.replicas import Replicas, copies, flickers, replicas
 from console.health.probes.state import Later
+from console.health.probes.storage import Kept, ShardCopies
 from tests.faults.memory import Memory
 from tests.health.building import evidence
 from tests.health.served import examined, found, memory, probing, unmeasured
@@ -137,8 +139,35 @@ def test_deleted_rows_where_the_server_tells() -> None:
         outcomes = tombstone_load(held(state, rows=1_000), RULES)
         assert len(outcomes) == fires
     assert tombstone_load(held(IndexState("ready", details={"deleted_rows": 90}), rows=100), RULES) == []
-    for kind, word in (("qdrant", "telemetry"), ("weaviate", "metrics")):
-        assert word in unmeasured(tombstone_load(held(kind=kind), RULES))["tombstone-load"]
+    assert "not run" in unmeasured(tombstone_load(held(), RULES))["tombstone-load"]
+
+
+@pytest.mark.parametrize(
+    ("deleted", "living", "shards", "fires"),
+    [
+        (0, 0, (1, 1), False),
+        (200, 800, (1, 1), False),
+        (201, 799, (1, 1), True),
+        (900, 90, (1, 1), False),
+        (400, 600, (2, 3), True),
+    ],
+)
+def test_deleted_rows_as_the_probe_is_told(
+    deleted: int, living: int, shards: tuple[int, int], fires: bool
+) -> None:
+    made = replace(held(), results={Kept: Kept(Tombstones(deleted, living, shards))})
+    outcomes = tombstone_load(made, RULES)
+    assert len(outcomes) == fires
+    if fires:
+        said = found(outcomes)
+        assert said.severity == "warning"
+        assert said.evidence["shards"] == shards[1]
+        assert ("2 of 3 shards" in said.summary) == (shards == (2, 3))
+
+
+def test_shards_that_the_node_does_not_hold_are_not_judged() -> None:
+    made = replace(held(), results={Kept: Kept(Tombstones(0, 1_000, (2, 3)))})
+    assert "2 of 3 shards" in unmeasured(tombstone_load(made, RULES))["tombstone-load"]
 
 
 class Copies(Memory):
@@ -188,3 +217,57 @@ def test_copies_by_either_database_and_what_flickers() -> None:
     assert not flickers([1, 1, 2, 2, 3])
     assert flickers([1, 2, 1])
     assert flickers([None, b"x", b"x", None])
+
+
+class Told(Memory):
+    """A server that tells its copies, one answer after the other; the last is kept."""
+
+    answers: list[tuple[ShardCopy, ...]]
+
+    def copies(self, t: Any, *, timeout: float | None = None) -> tuple[ShardCopy, ...]:
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+def told(monkeypatch: pytest.MonkeyPatch, *answers: tuple[ShardCopy, ...]) -> list[Any]:
+    monkeypatch.setattr(storage, "APART", 0.0)
+    made = memory(CLOUD)
+    reader = Told(made.spec, made.held)
+    reader.answers = list(answers)
+    held = examined(made)
+    result = storage.copies(probing(reader, held))
+    return replica_divergence(replace(held, results={ShardCopies: result}), RULES)
+
+
+def one(shard: int, node: str, state: Any = "active", rows: int | None = 100) -> ShardCopy:
+    return ShardCopy(shard, node, state, str(state).title(), rows)
+
+
+@pytest.mark.parametrize(
+    ("copies", "keys"),
+    [
+        ((one(0, "a", "dead"), one(0, "b")), ["dead"]),
+        ((one(0, "a", None), one(0, "b"), one(1, "a", None), one(1, "b")), ["dead"]),
+        ((one(0, "a", "copying"), one(0, "b")), ["copying"]),
+        ((one(0, "a", rows=90), one(0, "b")), ["rows"]),
+        ((one(0, "a", rows=None), one(0, "b")), []),
+        ((one(0, "a", "dead"), one(0, "b", rows=90), one(0, "c")), ["dead", "rows"]),
+    ],
+)
+def test_copies_as_the_server_tells_them(
+    monkeypatch: pytest.MonkeyPatch, copies: tuple[ShardCopy, ...], keys: list[str]
+) -> None:
+    outcomes = told(monkeypatch, copies)
+    assert [o.key for o in outcomes if not hasattr(o, "why")] == keys
+    severities = {o.key: o.severity for o in outcomes if not hasattr(o, "why")}
+    assert severities == {k: "info" if k == "copying" else "warning" for k in keys}
+
+
+def test_what_passes_between_two_looks_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = (one(0, "a"), one(0, "b"))
+    for passing in (
+        (one(0, "a", "dead"), one(0, "b")),
+        (one(0, "a", rows=90), one(0, "b")),
+    ):
+        assert not [o for o in told(monkeypatch, passing, whole) if not hasattr(o, "why")]
+    growing = (one(0, "a", rows=90), one(0, "b")), (one(0, "a", rows=95), one(0, "b", rows=105))
+    assert not [o for o in told(monkeypatch, *growing) if not hasattr(o, "why")]

@@ -26,7 +26,9 @@ from connectors.model import (
     PayloadField,
     RowId,
     ServerInfo,
+    ShardCopy,
     Target,
+    Tombstones,
     VectorField,
     Vectors,
 )
@@ -91,6 +93,14 @@ class Pretend:
     def index_state(self, t: Target, *, timeout: float | None = None) -> IndexState:
         self._come("index_state")
         return IndexState("ready")
+
+    def tombstones(self, t: Target, *, timeout: float | None = None) -> Tombstones:
+        self._come("tombstones")
+        return Tombstones(0, 0)
+
+    def copies(self, t: Target, *, timeout: float | None = None) -> tuple[ShardCopy, ...]:
+        self._come("copies")
+        return ()
 
     def marker(self, t: Target, *, timeout: float | None = None) -> Mapping[str, Any] | None:
         self._come("marker")

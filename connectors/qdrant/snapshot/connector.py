@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 
 import numpy as np
 
-from connectors.errors import PlumblineError
+from connectors.errors import PlumblineError, unsupported
 from connectors.filters import Filter
 from connectors.model import (
     ALL,
@@ -34,8 +34,10 @@ from connectors.model import (
     RowId,
     SearchOptions,
     ServerInfo,
+    ShardCopy,
     Target,
     Tenant,
+    Tombstones,
 )
 from connectors.protocol import PayloadChoice
 from connectors.qdrant.adapter import QdrantConnector
@@ -172,6 +174,12 @@ class SnapshotConnector:
             indexed=sum(s.indexed or 0 for s in states),
             details=states[0].details,
         )
+
+    def tombstones(self, t: Target, *, timeout: float | None = None) -> Tombstones:
+        raise unsupported("The engine that reads a snapshot does not tell deleted rows.", self.spec.name)
+
+    def copies(self, t: Target, *, timeout: float | None = None) -> tuple[ShardCopy, ...]:
+        raise unsupported("A snapshot file holds one copy of each shard.", self.spec.name)
 
     def tenants(self, t: Target, *, timeout: float | None = None) -> tuple[Tenant, ...] | None:
         return None

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from console.health.findings import Effect, Finding, NotMeasured, Outcome, Remedy
 from console.health.probes.replicas import Replicas
+from console.health.probes.storage import Kept, ShardCopies
 from console.health.registry import Threshold, check
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from connectors.model import ShardCopy
     from console.health.evidence import Evidence
     from console.health.policy import Policy
 
@@ -17,6 +21,12 @@ REPAIR: Final = Remedy(
     "Compare the copies of the shards on their nodes, let the server repair or move the one that lags behind, and "
     "measure again. Until then read with a consistency of more than one copy.",
 )
+REVIVE: Final = Remedy(
+    "investigate",
+    "Look at the node that holds the copy: start it, or let the server copy the shard anew. Until then one more "
+    "failure takes rows away.",
+)
+WAIT: Final = Remedy("none", "Wait until the copy is whole, then check again.")
 VACUUM: Final = Remedy(
     "reindex",
     "Let the server clean up: it does by itself when its threshold of deleted rows is reached. Lower that threshold, "
@@ -29,33 +39,87 @@ VACUUM: Final = Remedy(
     fault="copies of a shard disagree",
     kind="state",
     stage="recall",
-    severities=("warning",),
-    actions=("investigate",),
+    severities=("info", "warning"),
+    actions=("investigate", "none"),
 )
 def replica_divergence(evidence: Evidence, _rules: Policy) -> list[Outcome]:
     code = "replica-divergence"
+    told = evidence.get(ShardCopies)
+    out = [] if isinstance(told, NotMeasured) else _told(code, told)
     found = evidence.get(Replicas)
     if isinstance(found, NotMeasured):
-        return [NotMeasured(code, found.why)]
+        return out or [NotMeasured(code, found.why)]
     if not found.flickering and not found.unsteady:
+        if out or _alike(told):
+            return out
         why = (
             f"{found.reads} counts and reads of {found.rows:,} rows agreed, but the server may have answered all of "
             "them from one copy."
         )
         return [NotMeasured(code, why)]
-    low, high = min(found.counts), max(found.counts)
-    return [
-        Finding(
-            code,
-            "warning",
-            f"Asked {found.reads} times, the server counted between {low:,} and {high:,} rows, and "
-            f"{len(found.flickering):,} of {found.rows:,} rows came and went.",
-            "probe",
-            REPAIR,
-            evidence={"counts": list(found.counts), "copies": found.factor, "rows_read": found.rows},
-            sample_ids=found.flickering[:20],
+    return [*out, _flickers(code, found)]
+
+
+def _alike(told: ShardCopies | NotMeasured) -> bool:
+    """Whether the server tells the rows of every copy, and every copy of a shard has as many."""
+    return not isinstance(told, NotMeasured) and all(c.rows is not None for c in told.copies)
+
+
+def _told(code: str, told: ShardCopies) -> list[Outcome]:
+    out: list[Outcome] = []
+    copies = {"copies": len(told.copies)}
+    if dead := [c for c in told.amiss if c.state != "copying"]:
+        silent = sorted({c.node for c in dead if c.state is None})
+        shards = sorted({c.shard for c in dead})
+        said = f"{len(dead):,} of {len(told.copies):,} copies of shards are out of use"
+        if silent:
+            said += f" ({'a node does' if len(silent) == 1 else f'{len(silent):,} nodes do'} not answer)"
+        held = {
+            "shards": shards[:20],
+            "nodes": sorted({c.node for c in dead})[:20],
+            "silent_nodes": silent[:20],
+        }
+        states = sorted({c.said for c in dead if c.state is not None})
+        out.append(
+            Finding(code, "warning", f"{said}: searches lean on the others.", "exact", REVIVE,
+                    evidence={**copies, **held, "states": states}, key="dead")
+        )  # fmt: skip
+    if copying := [c for c in told.amiss if c.state == "copying"]:
+        said = f"{len(copying):,} of {len(told.copies):,} copies of shards are being copied."
+        held = {"shards": sorted({c.shard for c in copying})[:20]}
+        out.append(Finding(code, "info", said, "exact", WAIT, evidence={**copies, **held}, key="copying"))
+    if told.unlike:
+        worst = max(told.unlike, key=lambda held: max(_rows(held)) - min(_rows(held)))
+        low, high = min(_rows(worst)), max(_rows(worst))
+        many = "shards have copies" if len(told.unlike) > 1 else "shard has copies"
+        said = (
+            f"{len(told.unlike):,} {many} of different size, all of them in use: of shard {worst[0].shard} one copy "
+            f"has {low:,} rows, another {high:,}."
         )
-    ]
+        held = {
+            "shards": [c[0].shard for c in told.unlike][:20],
+            "rows": {c.node: c.rows for c in worst[:20]},
+        }
+        out.append(Finding(code, "warning", said, "exact", REPAIR, evidence={**copies, **held}, key="rows"))
+    return out
+
+
+def _rows(held: Sequence[ShardCopy]) -> list[int]:
+    return [c.rows for c in held if c.rows is not None]
+
+
+def _flickers(code: str, found: Replicas) -> Finding:
+    low, high = min(found.counts), max(found.counts)
+    return Finding(
+        code,
+        "warning",
+        f"Asked {found.reads} times, the server counted between {low:,} and {high:,} rows, and "
+        f"{len(found.flickering):,} of {found.rows:,} rows came and went.",
+        "probe",
+        REPAIR,
+        evidence={"counts": list(found.counts), "copies": found.factor, "rows_read": found.rows},
+        sample_ids=found.flickering[:20],
+    )
 
 
 @check(
@@ -74,26 +138,30 @@ def replica_divergence(evidence: Evidence, _rules: Policy) -> list[Outcome]:
 )
 def tombstone_load(evidence: Evidence, rules: Policy) -> list[Outcome]:
     code, rule = "tombstone-load", rules.of("tombstone-load")
-    held: Any = evidence.index_state.details.get("deleted_rows")
-    if not isinstance(held, int):
-        why = (
-            "Weaviate tells its tombstones in its own metrics only, not to a client."
-            if evidence.kind == "weaviate"
-            else "Qdrant tells deleted rows in its telemetry only, not with the collection."
-        )
-        return [NotMeasured(code, why)]
-    whole = held + evidence.scan.rows
-    share = held / whole if whole else 0.0
+    told: Any = evidence.index_state.details.get("deleted_rows")
+    found = evidence.get(Kept)
+    if isinstance(told, int):
+        deleted, living, seen, shards = told, evidence.scan.rows, 1, 1
+    elif isinstance(found, NotMeasured):
+        return [NotMeasured(code, found.why)]
+    else:
+        deleted, living, (seen, shards) = found.told.deleted, found.told.living, found.told.shards
+    whole = deleted + living
+    share = deleted / whole if whole else 0.0
     if share <= rule["share"] or whole < rule["rows"]:
+        if seen < shards:
+            why = f"The node that answered holds {seen:,} of {shards:,} shards, and not too many deleted rows in them."
+            return [NotMeasured(code, why)]
         return []
+    part = "" if seen == shards else f", in {seen:,} of {shards:,} shards, which the node that answered holds"
     return [
         Finding(
             code,
             "warning",
-            f"{held:,} deleted rows are still kept beside {evidence.scan.rows:,} living ones ({share:.0%}).",
+            f"{deleted:,} deleted or overwritten rows are still kept beside {living:,} living ones ({share:.0%}){part}.",
             "exact",
             VACUUM,
             effect=Effect(share, rule["share"], name="share of deleted rows"),
-            evidence={"deleted_rows": held, "rows": evidence.scan.rows},
+            evidence={"deleted_rows": deleted, "rows": living, "shards_seen": seen, "shards": shards},
         )
     ]

@@ -1,4 +1,8 @@
-"""Do copies of a shard agree? The same counts and reads, repeated, as any copy may answer."""
+"""Do copies of a shard agree? The same counts and reads, repeated, as any copy may answer.
+
+Counts and reads in a drawn order: Qdrant asks the copies in turn, and where a count and a read took turns as well,
+every count came from the same copy (on a cluster of three: 10 of 10, where the copies hold 2,718 and 3,000 rows).
+"""
 
 from __future__ import annotations
 
@@ -52,12 +56,16 @@ def replicas(probing: Probing) -> Replicas | NotMeasured:
         return NotMeasured(NAME, "The server does not tell how many copies of a shard it keeps.")
     if factor < 2:
         return NotMeasured(NAME, "The collection keeps one copy of each shard.")
-    counts: list[int] = []
     ids = e.table.ids.take(e.reservoir.rows[_drawn(probing, len(e.reservoir.rows))])
     seen: dict[RowId, list[bytes | None]] = {i: [] for i in ids}
-    for done in range(TIMES):
+    counts: list[int] = []
+    turns = probing.rng("replicas order").permutation(np.repeat([True, False], TIMES))
+    for done, counting in enumerate(turns.tolist()):
         probing.budget.check()
-        counts.append(probing.reader.count(probing.target, timeout=probing.timeout).rows)
+        probing.progress(done, len(turns))
+        if counting:
+            counts.append(probing.reader.count(probing.target, timeout=probing.timeout).rows)
+            continue
         batch = probing.reader.fetch(probing.target, ids, (e.field.name,), (), timeout=probing.timeout)
         held = batch.vectors.get(e.field.name)
         read: dict[RowId, bytes] = {}
@@ -65,7 +73,6 @@ def replicas(probing: Probing) -> Replicas | NotMeasured:
             read[row] = held.matrix[i].tobytes() if held is not None and held.present[i] else b""
         for row in ids:
             seen[row].append(read.get(row))
-        probing.progress(done + 1, TIMES)
     return Replicas(factor, tuple(counts), TIMES, len(ids), tuple(i for i in ids if flickers(seen[i])))
 
 
