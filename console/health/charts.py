@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from console.health.findings import Finding
 from console.health.table import ABSENT, F64, I64, Codes
+from console.health.tagging import Hidden, hidden, told, two_digits
 
 if TYPE_CHECKING:
     from console.health.evidence import Evidence
@@ -21,6 +22,8 @@ STEPS: Final = 40
 """Bars of the version mix."""
 VALUES: Final = 6
 """Values of a field that have a series of their own: as many as a picture has colours."""
+COMMON: Final = 3
+"""Values that are named of all others."""
 FIELDS: Final = 6
 COLUMNS: Final = 512
 """Columns of the strip of dimensions; more dimensions than these share columns."""
@@ -85,7 +88,7 @@ def norms(evidence: Evidence) -> dict[str, Any] | None:
     made["edges"] = _short(edges)
     made["all"] = _counts(where, BINS)
     for name in _fields(evidence):
-        series = _series(table.groups[name], good, where, BINS)
+        series = _series(evidence, name, good, where, BINS)
         if series:
             made["groups"][shown(name)] = series
     return made
@@ -127,7 +130,7 @@ def versions(evidence: Evidence) -> dict[str, Any] | None:
         "edges": _exact(edges) if by is not None else [],
         "placed": int(used.sum()),
         "rows": len(table),
-        "series": _series(codes, used, where, steps, fewest=1),
+        "series": _series(evidence, name, used, where, steps, fewest=1),
     }
 
 
@@ -213,24 +216,49 @@ def _fields(evidence: Evidence) -> list[str]:
 
 
 def _series(
-    codes: Codes, used: npt.NDArray[np.bool_], where: npt.NDArray[Any], bins: int, fewest: int = 2
+    evidence: Evidence,
+    name: str,
+    used: npt.NDArray[np.bool_],
+    where: npt.NDArray[Any],
+    bins: int,
+    fewest: int = 2,
 ) -> list[dict[str, Any]]:
-    """Rows per bin of the commonest values, of all others together and of rows without one; [] below `fewest` values."""
+    """Rows per bin of the commonest values, of all others together and of rows without one; [] below `fewest` values.
+
+    Of the others also how many `values` they are (`about`: estimated) and the commonest of them.
+    """
+    codes = evidence.table.groups[name]
     held = codes.codes[used].astype(np.int64)
     size = max(len(codes.values) + 1, codes.other + 1 if codes.other is not None else 0)
     grid = np.bincount(held * bins + where, minlength=size * bins).reshape(-1, bins)
     totals = grid.sum(1)
     values = [c for c in range(1, len(codes.values) + 1) if c != codes.other and totals[c]]
-    first = sorted(values, key=lambda c: -int(totals[c]))[:VALUES]
+    ordered = sorted(values, key=lambda c: -int(totals[c]))
+    first = ordered[:VALUES]
     rest = grid.sum(0) - grid[ABSENT] - grid[first].sum(0)
     if len(values) + bool(totals[ABSENT]) < fewest:
         return []
     made = [_one(shown(codes.values[c - 1]), "value", grid[c]) for c in first]
     if rest.any():
-        made.append(_one("", "other", rest))
+        made.append(
+            _one("", "other", rest) | _others(hidden(evidence, name, codes, used), codes, totals, ordered)
+        )
     if totals[ABSENT]:
         made.append(_one("", "none", grid[ABSENT]))
     return made
+
+
+def _others(past: Hidden, codes: Codes, totals: I64, ordered: Sequence[int]) -> dict[str, Any]:
+    common: list[dict[str, Any]] = [
+        {"tag": shown(codes.values[c - 1]), "rows": int(totals[c])} for c in ordered[VALUES : VALUES + COMMON]
+    ]
+    common = sorted([*common, *past.heavy], key=lambda c: -int(c.get("rows", c.get("at_least", 0))))
+    many = len(ordered[VALUES:]) + past.tags
+    return {
+        "values": two_digits(many) if past.about else many,
+        "about": past.about,
+        "common": [told(c) for c in common[:COMMON]],
+    }
 
 
 def _one(value: str, kind: str, counts: npt.NDArray[Any]) -> dict[str, Any]:

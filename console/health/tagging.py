@@ -1,4 +1,4 @@
-"""Version tags in words, and those past the bound on values."""
+"""Version tags and other values in words, and those past the bound on values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONGEST: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """Tags that share the code of the others: how many (`about`: estimated), and the heavy ones of them."""
+    """Values that share the code of the others: how many (`about`: estimated), and the heavy ones of them."""
 
     tags: int = 0
     about: bool = False
@@ -31,17 +31,17 @@ class Hidden:
     """`rows` of all of them, `tags` and bounds on how many these are."""
 
 
-def hidden(evidence: Evidence, tags: Codes, present: Mask) -> Hidden:
-    """From the profile, which has fewer groups than the table has codes: all of these are among its others."""
+def hidden(evidence: Evidence, name: str, tags: Codes, used: Mask) -> Hidden:
+    """Among the rows `used`. From the profile, which has fewer groups than the table has codes: all of these are among its others."""
     if tags.other is None:
         return Hidden()
     mine = tags.codes == tags.other
-    rows, gone = int(np.count_nonzero(mine & present)), int(np.count_nonzero(mine & ~present))
-    found = evidence.profile.others.get(evidence.names.version)
+    rows, gone = int(np.count_nonzero(mine & used)), int(np.count_nonzero(mine & ~used))
+    found = evidence.profile.others.get(name)
     if not rows or found is None:
         return Hidden(int(rows > 0), rows > 0, others={"rows": rows} if rows else {})
     named = {key_of(value) for value in tags.values}
-    groups = evidence.profile.groups[evidence.names.version]
+    groups = evidence.profile.groups[name]
     apart = sum(v is not None and v is not OTHER for v in groups) - len(named)
     low, many, high = (max(1, apart + n) for n in (found.at_least, found.values, found.at_most))
     heavy = [

@@ -27,6 +27,12 @@ TALL: Final = 12
 """Ratio of the largest bar to the smallest from which on rows are counted on a log axis."""
 
 
+def commonest(series: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence that names the commonest of all others, where a report knows them."""
+    named = [words.printable(str(n)) for s in series if s["kind"] == "other" for n in s.get("common") or ()]
+    return [f"The commonest of all others: {', '.join(named)}."] if named else []
+
+
 class Palette:
     """One colour for one value of one field, on every picture of a page."""
 
@@ -54,7 +60,11 @@ class Palette:
 
 def label(series: Mapping[str, Any]) -> str:
     if series["kind"] == "other":
-        return "all others"
+        many = series.get("values")
+        if not isinstance(many, int):
+            return "all others"
+        about = "about " if series.get("about") else ""
+        return f"all others ({about}{many:,} value{'s' if many != 1 else ''})"
     return "no value" if series["kind"] == "none" else words.printable(str(series["value"]))
 
 
@@ -93,7 +103,7 @@ def norms(held: Mapping[str, Any] | None, palette: Palette, first: str | None) -
     )
     lines = [f"Median {health_words.number(median)}, from {health_words.number(held['min'])} to "
              f"{health_words.number(held['max'])}. {said}".strip()]  # fmt: skip
-    note(lines, key="health.norms.note")
+    note([*lines, *commonest(series)], key="health.norms.note")
     _data("norms", ["from", "to", *(label(s) if field else "rows" for s in series)],
           [[edges[i], edges[i + 1], *(s["counts"][i] for s in series)] for i in range(len(edges) - 1)])  # fmt: skip
 
@@ -194,7 +204,7 @@ def versions(held: Mapping[str, Any] | None, palette: Palette) -> None:
         key="health.versions.picture",
         alt=f"Rows by version tag{_axis(by)}: {shares}.",
     )
-    note([f"{words.printable(field)}: {shares}."], key="health.versions.note")
+    note([f"{words.printable(field)}: {shares}.", *commonest(series)], key="health.versions.note")
     _data("versions", ["from", "to", *(label(s) for s in series)],
           [[edges[i], edges[i + 1], *(s["counts"][i] for s in series)] for i in range(len(edges) - 1)])  # fmt: skip
 

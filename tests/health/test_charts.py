@@ -63,6 +63,8 @@ def test_many_values_share_a_series_and_nothing_is_lost() -> None:
     series = made["groups"]["tag"]
     assert [s["kind"] for s in series] == ["value"] * 6 + ["other"]
     assert sum(s["rows"] for s in series) == 400
+    assert (series[-1]["values"], series[-1]["about"]) == (34, False)
+    assert series[-1]["common"] == ["v6 on 10", "v7 on 10", "v8 on 10"]
 
 
 def test_the_version_mix_over_time_counts_every_row_that_has_one() -> None:

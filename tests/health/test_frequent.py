@@ -16,12 +16,15 @@ from hypothesis import strategies as st
 from connectors.model import Batch, Vectors
 from console.health import columns, frequent
 from console.health import groups as grouping
+from console.health.charts import versions
 from console.health.evidence import Evidence
 from console.health.frequent import Frequent, Heavy, Others
 from console.health.options import FieldNames
 from console.health.profile import OTHER, Profile
+from console.health.render.html import to_html
 from console.health.rows import Gathered, Gathering
 from console.health.values import key_of
+from console.ui import health_pictures
 from tests.health.building import codes, evidence
 from tests.health.probed import finding, probed
 
@@ -230,10 +233,10 @@ def test_memory_does_not_grow_with_values():
     assert made.size < 768 * 800
 
 
-def overflowing(others: int, heavy: int) -> Evidence:
+def overflowing(others: int, heavy: int, name: str = "heavy") -> Evidence:
     """v1 on 1,000 rows, v2 on 60, and more tags than have codes: one of `heavy` rows, the rest of 1."""
     tags: list[Any] = ["v1"] * 1_000 + ["v2"] * 60 + [f"user {i}" for i in range(others)]
-    tags += ["heavy"] * heavy
+    tags += [name] * heavy
     payloads = [{"v": t} for t in tags]
     held = evidence(np.random.default_rng(0).standard_normal((len(tags), 8)), payloads, names=NAMES)
     found = gathered(tags, size=500)
@@ -274,6 +277,35 @@ def test_a_mix_of_very_many_tags_names_the_heavy_ones_and_how_many_there_are(
         estimated.evidence["others"]["tags_at_least"] <= 1_953 <= estimated.evidence["others"]["tags_at_most"]
     )
     assert " and about " in estimated.summary
+
+
+def test_pictures_and_files_say_how_many_others_there_are_and_name_the_heavy_ones(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    rank = columns.rank_of
+    special = {"v1": 0, "v2": 0, "<b>heavy": 2**65}
+    for module in (columns, grouping):
+        monkeypatch.setattr(module, "rank_of", lambda k, h: special.get(k[1], rank(k, h)))
+    monkeypatch.setattr(columns, "VALUES", 50)
+    monkeypatch.setattr(grouping, "VALUES", 10)
+    held = overflowing(700, 200, "<b>heavy")
+    other = next(s for s in versions(held)["series"] if s["kind"] == "other")  # type: ignore[index]
+    assert (other["values"], other["about"]) == (703 - 6, False)
+    assert other["common"][0] == "<b>heavy on 200"
+    assert health_pictures.label(other) == "all others (697 values)"
+    assert health_pictures.commonest([other])[0].startswith("The commonest of all others: <b>heavy on 200, ")
+    assert health_pictures.label({"kind": "other", "value": ""}) == "all others"
+    profile = held.profile.to_json()
+    text = to_html(
+        {
+            "address": "a",
+            "at": "2026-10-01T00:00:00+00:00",
+            "verdict": "degraded",
+            "profile": profile,
+            "fields": {"version": "v"},
+        }
+    )
+    assert "(other)</code> 693 tags, among them &lt;b&gt;heavy on 200" in text
 
 
 def test_the_others_are_not_the_main_tag_however_many(monkeypatch: pytest.MonkeyPatch):

@@ -68,7 +68,7 @@ def version_mix(evidence: Evidence, rules: Policy) -> Outcomes:
     main = _main(evidence, tags, counts)
     order = sorted(np.flatnonzero(counts).tolist(), key=lambda c: (-counts[c], c != main))
     order = [c for c in order if c != tags.other]
-    past = hidden(evidence, tags, present)
+    past = hidden(evidence, evidence.names.version, tags, present)
     shown = [({"tag": name(tags, c), "rows": int(counts[c])}, int(counts[c])) for c in order[:SHOWN]]
     shown += [(one, one["at_least"]) for one in past.heavy]
     shown = [one for one, _ in sorted(shown, key=lambda s: -s[1])][:SHOWN]

@@ -184,7 +184,8 @@ def _figures(data: Data) -> list[str]:
         out.append('<h2>Versions</h2><table><tr><th>tag</th><th class="n">rows</th></tr>')
         listed = sorted(versions.items(), key=lambda item: -item[1])[:40]
         out += [
-            f'<tr><td><code>{_e(tag)}</code></td><td class="n">{_e(reading.value(n))}</td></tr>'
+            f"<tr><td><code>{_e(tag)}</code> {_e(_others(data) if tag == '(other)' else '')}</td>"
+            f'<td class="n">{_e(reading.value(n))}</td></tr>'
             for tag, n in listed
         ]
         untagged = profile.get("untagged")
@@ -192,3 +193,21 @@ def _figures(data: Data) -> list[str]:
             out.append(f'<tr><td>untagged</td><td class="n">{_e(reading.value(untagged))}</td></tr>')
         out.append("</table>")
     return out
+
+
+def _others(data: Data) -> str:
+    """How many tags are together, and the heavy ones of them."""
+    named = cast("Data", data.get("fields") or {}).get("version")
+    groups = cast("Data", cast("Data", data.get("profile") or {}).get("groups") or {})
+    held = cast("Data", cast("Data", groups.get(str(named)) or {}).get("(other)") or {})
+    if "values" not in held:
+        return ""
+    exact = held.get("values_at_least") == held.get("values_at_most")
+    said = f"{'' if exact else 'about '}{reading.value(held['values'])} tags"
+    heavy = cast("Sequence[Data]", held.get("heavy") or [])[:3]
+    told = [
+        f"{plain(str(h.get('value')), 60)} on {reading.value(h.get('at_least'))}"
+        + (f" to {reading.value(h.get('at_most'))}" if h.get("at_most") != h.get("at_least") else "")
+        for h in heavy
+    ]
+    return said + (f", among them {', '.join(told)}" if told else "")
