@@ -18,6 +18,8 @@ from console.health.progress import Progress, duration
 from console.settings import Address, readable
 
 if TYPE_CHECKING:
+    from connectors.model import CollectionSummary
+    from connectors.protocol import Connector
     from console.health.report import Report
     from console.workspace import Workspace
 
@@ -212,8 +214,8 @@ def _addresses(
                 found[ws.address(word)] = None
                 continue
             for summary in ws.connector(word).collections():
-                dense = summary.error is not None or any(v.kind == "dense" for v in summary.vectors)
-                (found if dense else skipped)[Address(word, summary.name)] = None
+                sound = _may_have_dense(ws.connector(word), summary)
+                (found if sound else skipped)[Address(word, summary.name)] = None
         except PlumblineError as fault:
             if fault.code == "usage" or len(wanted) == 1:
                 raise
@@ -232,6 +234,21 @@ def _addresses(
             hint="See `plumbline collections`, or make the demo by `plumbline demo`.",
         )
     return list(found), list(errors.items()), list(skipped)
+
+
+def _may_have_dense(connector: Connector, summary: CollectionSummary) -> bool:
+    """False where a collection is known to have no dense vector; a list need not name the fields."""
+    from connectors.model import Target
+
+    fields = summary.vectors
+    if summary.error is not None or any(f.kind == "dense" for f in fields):
+        return True
+    if fields:
+        return False
+    try:
+        return bool(connector.describe(Target(summary.name)).dense)
+    except PlumblineError:
+        return True
 
 
 @contextlib.contextmanager
