@@ -57,7 +57,13 @@ def replica_divergence(evidence: Evidence, _rules: Policy) -> list[Outcome]:
             "them from one copy."
         )
         return [NotMeasured(code, why)]
-    return [*out, _flickers(code, found)]
+    seen = _flickers(code, found)
+    sizes = next((o for o in out if isinstance(o, Finding) and o.key == "rows"), None)
+    if sizes is None:
+        return [*out, seen]
+    # One fault, seen from outside and from inside.
+    both = sizes.but(evidence={**seen.evidence, **sizes.evidence}, sample_ids=seen.sample_ids)
+    return [both if o is sizes else o for o in out]
 
 
 def _alike(told: ShardCopies | NotMeasured) -> bool:
@@ -67,7 +73,7 @@ def _alike(told: ShardCopies | NotMeasured) -> bool:
 
 def _told(code: str, told: ShardCopies) -> list[Outcome]:
     out: list[Outcome] = []
-    copies = {"copies": len(told.copies)}
+    copies = {"all_copies": len(told.copies)}
     if dead := [c for c in told.amiss if c.state != "copying"]:
         silent = sorted({c.node for c in dead if c.state is None})
         shards = sorted({c.shard for c in dead})
@@ -110,11 +116,14 @@ def _rows(held: Sequence[ShardCopy]) -> list[int]:
 
 def _flickers(code: str, found: Replicas) -> Finding:
     low, high = min(found.counts), max(found.counts)
+    said = f"Asked {found.reads} times, the server counted "
+    said += f"between {low:,} and {high:,} rows" if low < high else f"{low:,} rows each time"
+    if found.flickering:
+        said += f", and {len(found.flickering):,} of {found.rows:,} rows came and went"
     return Finding(
         code,
         "warning",
-        f"Asked {found.reads} times, the server counted between {low:,} and {high:,} rows, and "
-        f"{len(found.flickering):,} of {found.rows:,} rows came and went.",
+        f"{said}.",
         "probe",
         REPAIR,
         evidence={"counts": list(found.counts), "copies": found.factor, "rows_read": found.rows},
@@ -150,7 +159,7 @@ def tombstone_load(evidence: Evidence, rules: Policy) -> list[Outcome]:
     share = deleted / whole if whole else 0.0
     if share <= rule["share"] or whole < rule["rows"]:
         if seen < shards:
-            why = f"The node that answered holds {seen:,} of {shards:,} shards, and not too many deleted rows in them."
+            why = f"The node that answered holds {seen:,} of {shards:,} shards, with few deleted rows; of the others it tells nothing."
             return [NotMeasured(code, why)]
         return []
     part = "" if seen == shards else f", in {seen:,} of {shards:,} shards, which the node that answered holds"
