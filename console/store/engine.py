@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 FILE: Final = "store.sqlite3"
 BUSY_SECONDS: Final = 10
 """How long a write waits for another process."""
+SAVE_SECONDS: Final = 30
+"""How long a finished report waits: making it again costs more."""
+GLANCE_SECONDS: Final = 0.5
+"""How long a page waits to read."""
 CONNECT_SECONDS: Final = 5
 
 
@@ -101,15 +105,25 @@ def _sqlite(url: URL, path: Path) -> Engine:
         # The module's own transactions leave DDL outside; BEGIN is said by `began` instead.
         connection.isolation_level = None
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA synchronous = NORMAL")
 
     def began(connection: Connection) -> None:
-        write = connection.get_execution_options().get("write", False)
+        options = connection.get_execution_options()
+        write, wait = options.get("write", False), options.get("wait")
+        if wait is not None:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(wait * 1000)}")
+        # It reads the file, so that it waits for locks: not before the timeout is set.
+        connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     event.listen(made, "connect", connected)
     event.listen(made, "begin", began)
     return made
+
+
+def _limited(connection: Connection, wait: float) -> None:
+    """PostgreSQL: for this transaction alone."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(wait * 1000)}")
 
 
 def made_ready(path: Path) -> None:
@@ -122,9 +136,16 @@ def made_ready(path: Path) -> None:
 
 
 @contextmanager
-def transaction(held: Engine, where: str, *, write: bool = False) -> Generator[Connection, None, None]:
-    """One transaction; errors of the database come out as `PlumblineError`."""
+def transaction(
+    held: Engine, where: str, *, write: bool = False, wait: float | None = None
+) -> Generator[Connection, None, None]:
+    """One transaction; errors of the database come out as `PlumblineError`.
+
+    `wait`: seconds for which it waits for who holds a lock, where not `BUSY_SECONDS`.
+    """
     with translated(where), held.connect() as connection:
-        configured = connection.execution_options(write=write)
+        configured = connection.execution_options(write=write, wait=wait)
         with configured.begin():
+            if wait is not None:
+                _limited(configured, wait)
             yield configured

@@ -21,12 +21,14 @@ _LOCK: Final = 0x706C756D62
 """The key of PostgreSQL's advisory lock: "plumb"."""
 
 
-def upgrade(engine: Engine, where: str) -> None:
-    """Raises `unsupported` for a store that a newer version wrote, and what the database's errors mean."""
+def upgrade(engine: Engine, where: str, wait: float | None = None) -> None:
+    """`wait`: seconds that looking may take where another process holds a lock.
+
+    Raises `unsupported` for a store that a newer version wrote, and what the database's errors mean."""
     lite = engine.dialect.name == "sqlite"
     if lite:
         made_ready(Path(engine.url.database or ""))
-    with transaction(engine, where) as connection:
+    with transaction(engine, where, wait=wait) as connection:
         found = _version(connection)
     if found == HEAD:
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,18 +75,20 @@ _lock = threading.Lock()
 class Store:
     """Shared by the threads of a process. Every method raises `PlumblineError` only."""
 
-    def __init__(self, engine: Engine, where: str, retention: Retention) -> None:
+    def __init__(self, engine: Engine, where: str, retention: Retention, wait: float | None = None) -> None:
         self._engine = engine
         self.where = where
         self._retention = retention
+        self._wait = wait
 
     def __repr__(self) -> str:
         return f"Store({self.where})"
 
     @classmethod
-    def open(cls, ws: Configured | Settings) -> Store:
+    def open(cls, ws: Configured | Settings, *, wait: float | None = None) -> Store:
         """The store that the settings name, brought to this version; opened once in a process.
 
+        `wait`: seconds for which it waits to read where another process holds a lock; writes are as patient as ever.
         As a context manager it stays open behind it: the next `open` gets the same.
 
         Raises `settings`, `unreachable`, `unauthorised`, `busy`, `disk-full`, `damaged`, `extra-missing`,
@@ -98,14 +101,20 @@ class Store:
             held = _opened.get(key)
             if held is not None and held.file == _identity(url.database, url.get_backend_name()):
                 if held.store._retention == settings.retention:
-                    return held.store
+                    return held.store._waiting(wait)
                 engine = held.store._engine
             else:
                 engine = engines.engine(url, where)
-                upgrade(engine, where)
+                upgrade(engine, where, wait)
             store = cls(engine, where, settings.retention)
             _opened[key] = _Opened(store, _identity(url.database, url.get_backend_name()))
-            return store
+            return store._waiting(wait)
+
+    def _waiting(self, wait: float | None) -> Store:
+        return self if wait is None else Store(self._engine, self.where, self._retention, wait)
+
+    def _reading(self) -> AbstractContextManager[Connection]:
+        return engines.transaction(self._engine, self.where, wait=self._wait)
 
     def __enter__(self) -> Store:
         return self
@@ -116,7 +125,7 @@ class Store:
     def close(self) -> None:
         """Ends the connections; a later `open` begins anew."""
         with _lock:
-            for key in [k for k, held in _opened.items() if held.store is self]:
+            for key in [k for k, held in _opened.items() if held.store._engine is self._engine]:
                 del _opened[key]
         self._engine.dispose()
 
@@ -162,7 +171,8 @@ class Store:
         return made
 
     def _insert(self, row: Mapping[str, Any], blobs: Sequence[Mapping[str, Any]]) -> None:
-        with engines.transaction(self._engine, self.where, write=True) as connection:
+        patient = engines.transaction(self._engine, self.where, write=True, wait=engines.SAVE_SECONDS)
+        with patient as connection:
             _alone(connection, row["address"], row["vector"])
             try:
                 connection.execute(insert(tables.reports), [dict(row)])
@@ -179,7 +189,7 @@ class Store:
     def light(self, address: Address | str | None = None, limit: int = 100) -> list[Mapping[str, Any]]:
         """The same as JSON, with the findings' ids, codes, severities and shares."""
         wanted = select(tables.reports.c.light).where(_of(address)).order_by(*NEWEST).limit(limit)
-        with engines.transaction(self._engine, self.where) as connection:
+        with self._reading() as connection:
             return [self._json(held) for held in connection.execute(wanted).scalars()]
 
     def history(self, address: Address | str, limit: int = 60) -> list[Headline]:
@@ -200,7 +210,7 @@ class Store:
             .subquery()
         )
         wanted = select(newest.c.light).where(newest.c.place == 1).order_by(newest.c.address, newest.c.vector)
-        with engines.transaction(self._engine, self.where) as connection:
+        with self._reading() as connection:
             return [headline(self._json(held)) for held in connection.execute(wanted).scalars()]
 
     def report(self, report: str) -> Stored:
@@ -226,7 +236,7 @@ class Store:
 
     def sample(self, report: str) -> dict[str, npt.NDArray[Any]]:
         """The arrays of the sampled ids; empty where there are none. Raises `not-found`."""
-        with engines.transaction(self._engine, self.where) as connection:
+        with self._reading() as connection:
             held = self._part(connection, report, "sample")
         if held is None:
             self.whole(report, arrays=False)
@@ -291,7 +301,7 @@ class Store:
             .where(_of(address, b))
             .order_by(b.c.address, b.c.vector)
         )
-        with engines.transaction(self._engine, self.where) as connection:
+        with self._reading() as connection:
             return [headline(self._json(held)) for held in connection.execute(wanted).scalars()]
 
     def baseline(self, address: Address | str) -> Headline | None:
@@ -300,11 +310,11 @@ class Store:
 
     def _light(self, report: str) -> Mapping[str, Any]:
         wanted = select(tables.reports.c.light).where(tables.reports.c.id == report)
-        with engines.transaction(self._engine, self.where) as connection:
+        with self._reading() as connection:
             return self._json(connection.execute(wanted).scalar_one())
 
     def _row(self, report: str, *, arrays: bool = False) -> Stored | None:
-        with engines.transaction(self._engine, self.where) as connection:
+        with self._reading() as connection:
             found = connection.execute(
                 select(tables.reports.c.data).where(tables.reports.c.id == report)
             ).scalar()

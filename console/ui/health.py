@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import streamlit as st
 
@@ -24,6 +24,8 @@ from console.ui import (
     session,
 )
 from console.ui.note import note
+
+UNREAD: Final = "The history can't be read now"
 
 
 def draw() -> None:
@@ -52,19 +54,23 @@ def draw() -> None:
             "The connections that answer hold no collection, or have not answered yet. Overview says which.",
         )
         return
-    if held.error is not None:
-        panels.error(held.error, title="The store of reports can't be read")
-    report = _report(address) if held.error is None else None
+    report, fault = _report(address) if held.error is None else (None, held.error)
+    if fault is not None:
+        panels.error(fault, title=UNREAD if fault.code != "not-found" else None)
     with bar:
         _age(report)
         _asking(address, report)
-    _report_below(address, report)
+    _report_below(address, report, fault)
 
 
-def _report_below(address: Address, report: Mapping[str, Any] | None) -> None:
+def _report_below(address: Address, report: Mapping[str, Any] | None, fault: PlumblineError | None) -> None:
+    """`fault`: why there may be a report that can't be shown."""
     running = health_run.draw(address, report)
     if report is None:
-        if running:
+        if fault is not None:
+            if fault.code == "busy":
+                st.text("What checks have found is kept, and stands here again once the store is free.")
+        elif running:
             st.skeleton(height=260)
         else:
             health_report.nothing(address)
@@ -112,20 +118,20 @@ def _elsewhere() -> None:
     health_state.show(None)
 
 
-def _report(address: Address) -> Mapping[str, Any] | None:
-    """The report in the URL where it is of this address, else the newest."""
+def _report(address: Address) -> tuple[Mapping[str, Any] | None, PlumblineError | None]:
+    """The report in the URL where it is of this address, else the newest; and why there is none to be had."""
     wanted = st.session_state.get("health.report")
     try:
         if wanted:
             held = health_store.report(wanted)
             if parse_address(str(held["address"])).with_vector(None) == address.with_vector(None):
-                return held
+                return held, None
             health_state.show(None)
-        return health_store.newest(address)
+        return health_store.newest(address), None
     except PlumblineError as fault:
-        panels.error(fault)
-        health_state.show(None)
-        return None
+        if fault.code == "not-found":
+            health_state.show(None)
+        return None, fault
 
 
 def _age(report: Mapping[str, Any] | None) -> None:

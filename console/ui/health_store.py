@@ -19,10 +19,11 @@ HISTORY: Final = 60
 
 
 def store() -> Store:
-    """The store that the settings name. Raises what opening it raises."""
+    """The store that the settings name; who holds a lock on it holds no page up. Raises what opening it raises."""
     from console.store import Store
+    from console.store.engine import GLANCE_SECONDS
 
-    return Store.open(session.workspace())
+    return Store.open(session.workspace(), wait=GLANCE_SECONDS)
 
 
 def latest_each() -> board.Held[list[Headline]]:

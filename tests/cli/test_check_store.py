@@ -130,6 +130,7 @@ def test_looking_goes_on_where_another_process_holds_the_store(
 ) -> None:
     assert console("check", "emb/one", "--quiet").code == 0
     monkeypatch.setattr("console.store.engine.BUSY_SECONDS", 1)
+    monkeypatch.setattr("console.store.engine.SAVE_SECONDS", 1)
     with locked(console.home / "store.sqlite3"):
         ran = console("check", "emb/sound", "--format", "json")
     assert (ran.code, ran.json["verdict"]) == (0, "healthy")

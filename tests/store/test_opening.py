@@ -139,6 +139,7 @@ def test_sqlite_is_private_waits_and_reads_beside_a_writer(lite: Desk) -> None:
 
 def test_a_lock_that_stays_is_busy(lite: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("console.store.engine.BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("console.store.engine.SAVE_SECONDS", 0.2)
     Store.open(lite)
     holder = sqlite3.connect(lite.settings.home / "store.sqlite3", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
@@ -153,6 +154,38 @@ def test_a_lock_that_stays_is_busy(lite: Desk, monkeypatch: pytest.MonkeyPatch) 
         store.save(a_report())
 
 
+def test_who_only_looks_gives_up_soon_and_a_finished_report_waits(
+    lite: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store without a write-ahead log, as on a network's disk: there a writer keeps readers out."""
+    monkeypatch.setattr("console.store.engine.BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("console.store.engine.SAVE_SECONDS", 20)
+    Store.open(lite).save(a_report())
+    Store.open(lite).close()
+    holder = sqlite3.connect(
+        lite.settings.home / "store.sqlite3", isolation_level=None, check_same_thread=False
+    )
+    holder.execute("PRAGMA journal_mode = DELETE")
+    holder.execute("BEGIN EXCLUSIVE")
+    began = time.monotonic()
+    with pytest.raises(PlumblineError) as caught:
+        Store.open(lite, wait=0.1).latest_each()
+    assert caught.value.code == "busy"
+    assert time.monotonic() - began < 5
+    holder.execute("ROLLBACK")
+    glancing = Store.open(lite, wait=0.1)
+    assert len(glancing.latest_each()) == 1
+    holder.execute("BEGIN EXCLUSIVE")
+    release = threading.Timer(1.0, lambda: holder.execute("ROLLBACK"))
+    release.start()
+    began = time.monotonic()
+    saved = glancing.save(a_report())
+    assert time.monotonic() - began > 0.5
+    release.join()
+    assert glancing.report(saved)["id"] == saved
+    holder.close()
+
+
 @pytest.mark.postgres
 def test_a_lock_that_stays_is_busy_on_postgres(
     postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -160,6 +193,7 @@ def test_a_lock_that_stays_is_busy_on_postgres(
     import psycopg
 
     monkeypatch.setattr("console.store.engine.BUSY_SECONDS", 1)
+    monkeypatch.setattr("console.store.engine.SAVE_SECONDS", 1)
     desk = Desk(Settings(home=tmp_path, store_url=postgres_url))
     Store.open(desk)
     with psycopg.connect(postgres_url) as holder:
