@@ -9,7 +9,15 @@ import streamlit as st
 
 from console.health.charts import drawn
 from console.settings import Address, readable
-from console.ui import health_card, health_pictures, health_state, health_words, panels, words
+from console.ui import (
+    health_baseline,
+    health_card,
+    health_pictures,
+    health_state,
+    health_words,
+    panels,
+    words,
+)
 from console.ui.note import note
 
 COLUMNS: Final = (3, 2)
@@ -51,6 +59,8 @@ def draw(address: Address, report: Mapping[str, Any]) -> None:
         with right:
             _versions(report, palette)
         _below(address, report, others, 0)
+    with panels.guarded("The comparison with the baseline"):
+        health_baseline.draw(report)
     with panels.guarded("The picture of the figures"):
         health_pictures.figures(drawn(report, "figures"), palette)
     with panels.guarded("The picture of the dimensions"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,11 +14,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from connectors.errors import PlumblineError
+from console.health import registry
 from console.health.options import CheckOptions
 from console.jobs.model import Run
 from console.settings import Address
 from console.store import Store
-from console.ui import actions, health_history, serving, session
+from console.ui import actions, board, health_baseline, health_history, serving, session
 from console.ui.health_sparks import Spark, said
 from tests.ui.pretend import Held, Pretend
 from tests.ui.reports import EVIL, Made, finding, healthy, report
@@ -378,6 +381,49 @@ def test_the_baseline_is_set_and_forgotten(app: App, things: Pretend) -> None:
     assert "No baseline is set" in texts(test)
 
 
+def test_what_moved_since_the_baseline_is_seen_with_its_number_and_the_next_step(
+    app: App, things: Pretend
+) -> None:
+    """Unfolded, also where it follows from another finding."""
+    drop = finding(
+        "recall-drop", severity="warning", fault="the index finds less than in the baseline",
+        summary="Recall of the index fell from 0.990 in the baseline of 12 Nov 2026 to 0.410.", rows=None, share=None,
+        interval=None, sample_ids=[], because_of="norm-drift", because_of_ids=["norm-drift"],
+        remedy={"action": "reindex", "text": "Look at what changed in the index since, and build it again."},
+    )  # fmt: skip
+    made = report(A).data
+    figures = [
+        {"code": "recall-drop", "key": "", "basis": "probe", "fires": True, "name": "drop of recall@10", "value": 0.58,
+         "threshold": 0.05, "low": 0.51, "high": 0.64, "worse": "higher"},
+        {"code": "distribution-drift", "key": "panel", "basis": "probe", "fires": False, "name": "rows of the panel",
+         "value": 0.0, "threshold": 0.005, "low": 0.0, "high": 0.003, "worse": "higher"},
+    ]  # fmt: skip
+    save(
+        report(
+            A,
+            baseline="20261112T040000Z00000000",
+            findings=[*made["findings"], drop],
+            charts={**made["charts"], "figures": figures},
+            not_measured=[{"check": "latency-spike", "why": "12 searches were timed; 20 are needed."}],
+        )
+    )
+    test = settled(app("health", a=A))
+    said_there = texts(test)
+    assert "20261112T040000Z00000000" in said_there
+    assert "Recall of the index fell from 0.990 in the baseline of 12 Nov 2026 to 0.410." in said_there
+    assert "It follows from norm-drift: mend that first, then check again." in said_there
+    assert "If it stays: Rebuild the index. Look at what changed in the index since" in said_there
+    table = next(d.value for d in test.dataframe if "Compared" in d.value).set_index("Compared")
+    assert list(table.loc["Recall of the index"])[1:] == ["0.58", "0.51 to 0.64", "above 0.05", "Warning"]
+    assert table.loc["Vectors of the rows that the baseline kept", "State"] == "Within the line"
+    assert table.loc["Time of a search", "State"] == "Not measured"
+
+
+def test_every_check_against_a_baseline_is_in_its_table() -> None:
+    held = {code for code, check in registry.checks().items() if check.stage == "baseline"}
+    assert held == set(health_baseline.COMPARED)
+
+
 def test_history_and_figures_over_time(app: App, things: Pretend, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(1, 6):
         save(report(A, number, ago=timedelta(days=6 - number), rows=1000 * number))
@@ -400,6 +446,28 @@ def test_a_report_outlives_its_connection_and_a_dead_server(
     test = settled(app("health"))
     assert test.query_params["a"] == A
     assert "1 root cause" in texts(test)
+
+
+def test_a_locked_store_holds_no_page_up_and_is_said(app: App, things: Pretend) -> None:
+    """A store without a write-ahead log, as on a network's disk: there a writer keeps readers out."""
+    save(report(A))
+    settled(app("health", a=A))
+    file = session.workspace().home / "store.sqlite3"
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as holder:
+        holder.execute("PRAGMA journal_mode = DELETE")
+        holder.execute("BEGIN EXCLUSIVE")
+        board.board().forget()
+        for page in ("health", "overview"):
+            began = time.monotonic()
+            said_there = texts(settled(app(page, **({"a": A} if page == "health" else {}))))
+            assert time.monotonic() - began < 8
+            assert "The store is locked by another process." in said_there
+            assert "Not checked yet" not in said_there
+            assert "None was checked yet" not in said_there
+        assert "The history can't be read now" in texts(settled(app("health", a=A)))
+        holder.execute("ROLLBACK")
+    board.board().forget()
+    assert "1 root cause" in texts(settled(app("health", a=A)))
 
 
 def test_the_worst_is_shown_first(app: App, things: Pretend) -> None:
