@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from console.health.findings import Finding
+from console.health.frequent import HEAVY
 from console.health.table import ABSENT, F64, I64, Codes
 from console.health.tagging import Hidden, hidden, told, two_digits
 
@@ -225,7 +226,7 @@ def _series(
 ) -> list[dict[str, Any]]:
     """Rows per bin of the commonest values, of all others together and of rows without one; [] below `fewest` values.
 
-    Of the others also how many `values` they are (`about`: estimated) and the commonest of them.
+    Of the others also how many `values` they are (`about`: estimated) and the commonest of the heavy ones.
     """
     codes = evidence.table.groups[name]
     held = codes.codes[used].astype(np.int64)
@@ -252,7 +253,9 @@ def _others(past: Hidden, codes: Codes, totals: I64, ordered: Sequence[int]) -> 
     common: list[dict[str, Any]] = [
         {"tag": shown(codes.values[c - 1]), "rows": int(totals[c])} for c in ordered[VALUES : VALUES + COMMON]
     ]
-    common = sorted([*common, *past.heavy], key=lambda c: -int(c.get("rows", c.get("at_least", 0))))
+    least = HEAVY * (int(totals[ordered[VALUES:]].sum()) + int(past.others.get("rows", 0)))
+    sized = [(int(c.get("rows", c.get("at_least", 0))), c) for c in (*common, *past.heavy)]
+    common = [c for n, c in sorted(sized, key=lambda s: -s[0]) if n >= least]
     many = len(ordered[VALUES:]) + past.tags
     return {
         "values": two_digits(many) if past.about else many,

@@ -292,8 +292,9 @@ def test_pictures_and_files_say_how_many_others_there_are_and_name_the_heavy_one
     other = next(s for s in versions(held)["series"] if s["kind"] == "other")  # type: ignore[index]
     assert (other["values"], other["about"]) == (703 - 6, False)
     assert other["common"][0] == "<b>heavy on 200"
+    assert all(not c.startswith("user") for c in other["common"])
     assert health_pictures.label(other) == "all others (697 values)"
-    assert health_pictures.commonest([other])[0].startswith("The commonest of all others: <b>heavy on 200, ")
+    assert health_pictures.commonest([other])[0].startswith("The commonest of all others: <b>heavy on 200.")
     assert health_pictures.label({"kind": "other", "value": ""}) == "all others"
     profile = held.profile.to_json()
     text = to_html(
