@@ -66,6 +66,11 @@ def of_words(said: str, low: str) -> PlumblineError:
         code, hint = "not-found", "Describe the collection to see what it has."
     elif "locked" in low or "read-only" in low or "read only" in low or "write-lock" in low:
         code, hint = "read-only", "The server takes no writes now."
+    elif "failed to connect to http" in low or "currently unavailable" in low:
+        code, hint = (
+            "busy",
+            "A node of the cluster does not answer, and no other has what it holds: start it.",
+        )
     elif "out of memory" in low or "timed out" in low or "timeout" in low or "temporarily" in low:
         code, hint = "busy", _LATER
     elif low.startswith(

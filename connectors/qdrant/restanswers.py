@@ -60,6 +60,10 @@ def described(held: Json) -> Any:
         info.optimizer_status.error = str(cast("Json", optimizer).get("error", ""))
     config: Any = held["config"]
     fill(info.config, config)
+    optimizing: Json = config.get("optimizer_config") or {}
+    threads = optimizing.get("max_optimization_threads")
+    if isinstance(threads, int):
+        info.config.optimizer_config.max_optimization_threads.value = threads
     params = info.config.params
     _vectors_config(params.vectors_config, config["params"].get("vectors") or {})
     sparse_vectors: Json = config["params"].get("sparse_vectors") or {}

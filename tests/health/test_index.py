@@ -23,6 +23,7 @@ from tests.health.building import evidence
 from tests.health.served import examined, found, memory, probing, unmeasured
 
 RULES = policy()
+THREADS = "max_optimization_threads"
 CLOUD = np.random.default_rng(0).normal(size=(100, 8)).astype(np.float32)
 
 
@@ -93,6 +94,21 @@ def test_small_segments_are_left_alone_on_purpose() -> None:
     assert unindexed_vectors(held(state, settings=off), RULES) == [], "that is index-config's to say"
 
 
+def test_an_optimizer_that_is_switched_off_is_not_at_work() -> None:
+    """Qdrant 1.18.3 says yellow then, as long as there is something to build."""
+    settings = {"optimizer": {"indexing_threshold": 100, THREADS: {"value": 0}}}
+    state = IndexState("building", rows=10_000, indexed=0, details={"segments": 2})
+    made = held(state, settings=settings, rows=10_000)
+    assert found(unindexed_vectors(made, RULES)).key == "behind"
+    assert found(index_config(made, RULES)).key == THREADS
+
+
+def test_a_failure_is_told_in_the_servers_words() -> None:
+    said = found(unindexed_vectors(held(IndexState("failed", "Not enough space\navailable. " * 50)), RULES))
+    assert "failed: Not enough space available" in said.summary
+    assert len(said.summary) < 260
+
+
 def test_what_can_not_be_seen_is_said() -> None:
     assert "unindexed-vectors" in unmeasured(
         unindexed_vectors(held(IndexState("unknown", "node2 is down")), RULES)
@@ -108,6 +124,10 @@ def test_what_can_not_be_seen_is_said() -> None:
         ("qdrant", {"m": 0, "payload_m": 16}, {}, 100, []),
         ("qdrant", {"m": 16}, {"optimizer": {"indexing_threshold": 0}}, 100, ["indexing_threshold"]),
         ("qdrant", {"m": 16}, {"optimizer": {"indexing_threshold": 20_000}}, 100, []),
+        ("qdrant", {"m": 16}, {"optimizer": {"max_optimization_threads": {"value": 0}}}, 100, [THREADS]),
+        ("qdrant", {"m": 16}, {"optimizer": {"deprecated_max_optimization_threads": 0}}, 100, [THREADS]),
+        ("qdrant", {"m": 16}, {"optimizer": {"max_optimization_threads": {"setting": "Auto"}}}, 100, []),
+        ("weaviate", {"m": 16}, {"optimizer": {"max_optimization_threads": {"value": 0}}}, 100, []),
         ("qdrant", {"m": 16}, {"optimizer": "nonsense"}, 100, []),
         ("weaviate", {"type": "hnsw", "skip": True}, {}, 100, ["skip"]),
         ("weaviate", {"type": "flat"}, {}, 10_001, ["flat"]),

@@ -47,7 +47,7 @@ def unindexed_vectors(evidence: Evidence, rules: Policy) -> list[Outcome]:
     if now.status == "unknown":
         return [*out, NotMeasured(UNINDEXED, now.why or "The server does not tell the index's state.")]
     if now.status == "failed":
-        text = "The server reports that its index failed."
+        text = f"The server reports that its index failed: {_words(now.why)}"
         out.append(
             _state(
                 "critical",
@@ -82,7 +82,7 @@ def unindexed_vectors(evidence: Evidence, rules: Policy) -> list[Outcome]:
                 "Look at the server's load and log: writes outrun the index, or indexing has stopped.",
             )
         )
-    elif now.status == "building":
+    elif now.status == "building" and not _switched_off(evidence):
         waiting = f"{now.queue:,} vectors wait" if now.queue else "The server is at work"
         text = f"{waiting} on the index: recall and speed will change."
         out.append(
@@ -178,7 +178,18 @@ def index_config(evidence: Evidence, rules: Policy) -> list[Outcome]:
                     {"indexing_threshold": 0},
                 )
             )
-        if evidence.index_state.status == "stalled":
+        if _switched_off(evidence):
+            out.append(
+                _config(
+                    "warning",
+                    "Optimisation is switched off (max_optimization_threads = 0): new vectors get no index, while the "
+                    "status says that one is being built.",
+                    "max_optimization_threads",
+                    "Set max_optimization_threads of the optimizer to what it was before loading (auto by default).",
+                    {"max_optimization_threads": 0},
+                )
+            )
+        elif evidence.index_state.status == "stalled":
             out.append(
                 _config(
                     "warning",
@@ -233,6 +244,19 @@ def _unindexed(evidence: Evidence) -> list[str]:
 
 def _config(severity: Severity, text: str, key: str, remedy: str, held: Mapping[str, Any]) -> Finding:
     return Finding(CONFIG, severity, text, "exact", Remedy("configure", remedy), evidence=held, key=key)
+
+
+def _switched_off(evidence: Evidence) -> bool:
+    """Qdrant's status stays yellow then, and nothing is at work (1.18.3)."""
+    held = _part(evidence, "optimizer")
+    older: Any = {"value": held.get("deprecated_max_optimization_threads")}
+    return evidence.kind == "qdrant" and held.get("max_optimization_threads", older) == {"value": 0}
+
+
+def _words(said: str) -> str:
+    """The server's own, as one sentence of bounded length."""
+    text = " ".join(said.split())[:200].rstrip(". ")
+    return f"{text}." if text else "it does not say why."
 
 
 def _part(evidence: Evidence, name: str) -> Mapping[str, Any]:
