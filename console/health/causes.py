@@ -11,10 +11,12 @@ from console.health import registry
 from console.health.associating import associated
 from console.health.findings import Finding, Mask
 from console.health.grouping import Groups, chance, name_group
+from console.health.likeness import Alike, alike
 from console.health.method import CONSTANT
-from console.health.parts import in_part
+from console.health.parts import among, anew, in_part
 from console.health.peeling import Peel, Peeling, Suspect
 from console.health.undoing import undone
+from console.search.proportions import clopper_pearson
 
 if TYPE_CHECKING:
     from console.health.evidence import Evidence
@@ -81,6 +83,7 @@ class _Explaining:
         ]
         self.direct: dict[str, tuple[str, ...]] = {}
         self.proof: dict[str, dict[str, Any]] = {}
+        self.likeness: dict[str, Alike | None] = {}
 
     def done(self) -> list[Finding]:
         rows = [f for f in self.firing if self.has_rows(f)]
@@ -226,17 +229,21 @@ class _Explaining:
         if by_query is not None:
             self.direct[finding.id], self.proof[finding.id] = by_query
             return
-        suspects = [Suspect(f.id, self.removal(f)) for f in roots]
+        suspects = [self.suspect(f) for f in roots]
         if suspects and finding.effect is not None:
             found: Peel | None = self.peeling(finding).causes(suspects)
-            if found is not None:
+            if found is not None and self.stays_away(finding, [s for s in suspects if s.id in found.causes]):
                 self.direct[finding.id] = found.causes
-                self.proof[finding.id] = found.to_json()
+                told = {c: like.to_json() for c in found.causes if (like := self.likeness.get(c))}
+                self.proof[finding.id] = {**found.to_json(), **({"by_likeness": told} if told else {})}
                 return
-        partly = in_part(finding, roots, self.evidence)
-        if partly is not None:
-            self.direct[finding.id], self.proof[finding.id] = partly
-            return
+        if any(f.examined is not None and self.likeness.get(f.id) is None for f in roots):
+            partly = in_part(finding, roots, self.evidence) or among(
+                finding, roots, self.evidence, self.checks[finding.code], self.rules, self.rng
+            )
+            if partly is not None:
+                self.direct[finding.id], self.proof[finding.id] = partly
+                return
         for cause in self.earlier(finding, self.firing):
             left = undone(cause, finding, self.evidence)
             if left is not None:
@@ -244,12 +251,30 @@ class _Explaining:
                 self.proof[finding.id] = left
                 return
 
-    def removal(self, cause: Finding) -> Mask:
-        """The cause's rows; where it looked at few rows only, also its group's among those it did not look at."""
+    def stays_away(self, finding: Finding, causes: Sequence[Suspect]) -> bool:
+        """Whether the figure does not fire either where what it rests on is measured anew without the causes' rows."""
+        rows = self.evidence.good.copy()
+        for cause in causes:
+            rows &= ~cause.rows
+        again = anew(finding, rows, self.evidence, self.checks[finding.code], self.rules, self.rng)
+        return again is None or (again.rank < finding.rank and again.rank < 2)
+
+    def suspect(self, cause: Finding) -> Suspect:
+        """The cause's rows; where it looked at few rows only, also those of the others that its group names, or else
+        that are like its own. How many they are is an estimate then.
+        """
         rows = _of(cause)
-        if cause.examined is None or cause.group is None:
-            return rows
-        return rows | (self.groups.rows(cause.group) & ~cause.examined)
+        if cause.examined is None:
+            return Suspect(cause.id, rows)
+        n, own = int(np.count_nonzero(cause.examined)), int(np.count_nonzero(rows & cause.examined))
+        if cause.group is not None:
+            rows = rows | (self.groups.rows(cause.group) & ~cause.examined)
+        else:
+            if cause.id not in self.likeness:
+                self.likeness[cause.id] = alike(cause, self.evidence)
+            like = self.likeness[cause.id]
+            rows = rows if like is None else rows | like.rows
+        return Suspect(cause.id, rows, own / n - clopper_pearson(own, n)[0] if n else 0.0)
 
     def roots(self, finding_id: str) -> tuple[str, ...]:
         causes = self.direct.get(finding_id)

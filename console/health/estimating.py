@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 def estimated(finding: Finding, evidence: Evidence) -> tuple[float, float, float] | None:
     """(estimate, low, high) of the affected rows of the whole collection.
 
-    None where every row was looked at, where those that were looked at are no random part of the collection (a share
-    of re-encoded rows is none of rows without a source), and where rows are at fault in pairs.
+    None where every row was looked at, where those that were looked at are no random part of the collection (a check
+    that looks at such a part only, as re-encoding does at rows with a source, says it itself: `of_part`), and where
+    rows are at fault in pairs.
     """
     scan = evidence.scan
     if finding.rows_estimated is not None:
@@ -52,3 +53,23 @@ def _looked(finding: Finding, evidence: Evidence) -> int | None:
     sample = evidence.reservoir.rows
     whole = len(sample) == int(np.count_nonzero(examined)) and bool(examined[sample].all())
     return len(sample) if whole else None
+
+
+def of_part(hits: int, tried: int, eligible: int, evidence: Evidence) -> tuple[float, float, float] | None:
+    """(estimate, low, high) of the rows at fault in the whole collection, of which only a part can be looked at.
+
+    `eligible`: rows of the reservoir that belong to that part; `tried`: random ones of them, `hits` at fault. The bounds
+    are those of the share in the part times those of the part in the collection. None where every row of it was tried.
+    """
+    held, scan = len(evidence.reservoir.rows), evidence.scan
+    whole = scan.exact and held == scan.scanned
+    if not hits or not held or (whole and tried >= eligible):
+        return None
+    part = eligible / held
+    least, most = (part, part) if whole else clopper_pearson(eligible, held)
+    low, high = clopper_pearson(hits, tried)
+    # Those that were seen are there, and those that were seen sound are not at fault.
+    low = max(float(hits), low * least * scan.rows)
+    high = max(low, min(high * most * scan.rows, most * scan.rows - (tried - hits)))
+    value = min(max(hits / tried * part * scan.rows, low), high)
+    return float(round(value)), float(round(low)), float(round(high))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +29,8 @@ class Suspect:
 
     id: str
     rows: Mask
+    spread: float = 0.0
+    """By how much the share of rows may be less than it seems, where it was told from some (lower bound)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Peeling:
         base = self._base
         if not isinstance(base, Finding) or base.effect is None or base.severity is None:
             return None
-        usable = [s for s in suspects if self._small(s.rows)]
+        usable = [s for s in suspects if self._small([s])]
         alone = [(s, self._drop(s.rows)) for s in usable]
         enough = [(s, d) for s, d in alone if d is not None and d.under]
         if enough:
@@ -96,7 +99,7 @@ class Peeling:
         chosen: list[Suspect] = []
         last: _Drop | None = None
         for suspect in suspects:
-            if not self._small(_union([*chosen, suspect])):
+            if not self._small([*chosen, suspect]):
                 continue
             chosen.append(suspect)
             last = self._drop(_union(chosen))
@@ -117,11 +120,11 @@ class Peeling:
                 return None
         return self._peel(effect, tuple(s.id for s in chosen), last, self._control(_union(chosen)))
 
-    def _small(self, rows: Mask) -> bool:
+    def _small(self, suspects: Sequence[Suspect]) -> bool:
         """Whether the rows are some, and no more than half, of those that carry the figure."""
         held = int(np.count_nonzero(self._usable))
-        out = int(np.count_nonzero(rows & self._usable))
-        return 0 < out <= CONSTANT["left_out"] * held
+        out = int(np.count_nonzero(_union(suspects) & self._usable))
+        return 0 < out <= (CONSTANT["left_out"] + sum(s.spread for s in suspects)) * held
 
     def _drop(self, rows: Mask) -> _Drop | None:
         """None: too little is left to say."""
@@ -137,7 +140,9 @@ class Peeling:
         if found.effect is None:
             return _Drop(GONE, None, True) if found.severity is None else _Drop(0.0, None, False)
         sign = 1.0 if base.effect.worse == "higher" else -1.0
-        return _Drop(sign * (base.effect.value - found.effect.value), found.effect.value, _under(base, found))
+        left = 1 - np.count_nonzero(rows & self._usable) / max(1, np.count_nonzero(self._usable))
+        under = _under(base, found, float(left))
+        return _Drop(sign * (base.effect.value - found.effect.value), found.effect.value, under)
 
     def _control(self, rows: Mask) -> float:
         """The 95th percentile of the drop when as many random rows are left out."""
@@ -174,15 +179,20 @@ class _Drop:
     under: bool
 
 
-def _under(base: Finding, found: Finding) -> bool:
-    """Whether what fired is below its line: by the figure itself, for an interval widens with every row left out."""
+def _under(base: Finding, found: Finding, left: float) -> bool:
+    """Whether what fired is below its line, with the interval that as many rows as before would give: it widens with
+    every row left out. Where the rule has none, by the figure itself. `left`: the share of rows that is there still.
+    """
     if found.severity is not None:
         return found.rank == 1 and base.rank > 1
     effect = found.effect
     assert effect is not None
-    if effect.worse == "higher":
-        return effect.value <= effect.threshold
-    return effect.value >= effect.threshold
+    higher = effect.worse == "higher"
+    bound = effect.low if higher else effect.high
+    value = (
+        effect.value if bound is None else effect.value + (bound - effect.value) * math.sqrt(max(0.0, left))
+    )
+    return value <= effect.threshold if higher else value >= effect.threshold
 
 
 def _union(suspects: Sequence[Suspect]) -> Mask:

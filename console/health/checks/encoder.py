@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from console.health.alterations import FAULTY
+from console.health.estimating import of_part
 from console.health.findings import SAMPLE_IDS, Basis, Effect, Finding, Mask, NotMeasured, Outcomes, Remedy
 from console.health.inference import OWN, UNTAGGED, attribute
 from console.health.matching import lag
@@ -195,7 +196,13 @@ def _basis(probed: Reencoded) -> Basis:
 def _rows(evidence: Evidence, probed: Reencoded, judged: Mask, wrong: Mask) -> dict[str, Any]:
     affected, examined = masks(len(evidence.table), probed.rows[wrong], probed.rows[judged])
     ids = evidence.table.ids.take(np.sort(probed.rows[wrong])[:SAMPLE_IDS])
-    return {"affected": affected, "examined": examined, "sample_ids": ids}
+    hits, tried = int(wrong.sum()), max(probed.tried, int(judged.sum()))
+    return {
+        "affected": affected,
+        "examined": examined,
+        "sample_ids": ids,
+        "rows_estimated": of_part(hits, tried, max(probed.eligible, tried), evidence),
+    }
 
 
 def _evidence(

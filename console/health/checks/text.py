@@ -10,6 +10,7 @@ from console.health.findings import (
     SAMPLE_IDS,
     Effect,
     Finding,
+    Mask,
     NotMeasured,
     Outcomes,
     Remedy,
@@ -17,7 +18,7 @@ from console.health.findings import (
 )
 from console.health.moving import disagreement_moved
 from console.health.policy import Policy
-from console.health.probes.twins import Twins
+from console.health.probes.twins import MATES, Twins
 from console.health.registry import Threshold, check
 from console.search.proportions import clopper_pearson
 
@@ -80,15 +81,15 @@ def text_vector_disagreement(evidence: Evidence, rules: Policy) -> Outcomes:
         return [NotMeasured(code, f"{d:,} dimensions; {of['min_dimensions']:.0f} are needed.")]
     rows = evidence.reservoir.rows
     alive = evidence.good[rows]
-    usable = (held.mates >= 0) & (held.mate_text > of["text"])
-    usable &= alive[held.rows][:, None] & alive[np.maximum(held.mates, 0)]
     crowded = np.zeros(len(rows), np.bool_)
     crowded[held.rows[held.crowd >= of["crowd"]]] = True
-    usable &= ~crowded[held.rows][:, None] & ~crowded[np.maximum(held.mates, 0)]
+    mates = np.maximum(held.mates, 0)
+    plain = (held.mates >= 0) & (held.mate_text > of["text"]) & ~crowded[held.rows][:, None] & ~crowded[mates]
+    there = (held.mates >= 0) & alive[held.rows][:, None] & alive[mates]
+    usable = plain & there & (np.cumsum(there, axis=1) <= MATES)
     nearest = np.where(usable, held.rank, np.inf).min(axis=1)
     compared = usable.any(axis=1)
-    pictures = compared & held.picture
-    if pictures.any() and float(np.median(nearest[pictures])) > of["pictures"]:
+    if _pictures_apart(held, plain, of["pictures"]):
         compared &= ~held.picture
     n = int(compared.sum())
     if n < of["min_rows"]:
@@ -143,3 +144,11 @@ def text_vector_disagreement(evidence: Evidence, rules: Policy) -> Outcomes:
         ),
         *disagreement_moved(evidence, share, (low, high), of["moved"]),
     ]
+
+
+def _pictures_apart(held: Twins, plain: Mask, line: float) -> bool:
+    """Whether captions do not describe the pictures: told from all rows, whichever are left out by now."""
+    first = plain[:, :MATES]
+    nearest = np.where(first, held.rank[:, :MATES], np.inf).min(axis=1)
+    pictures = first.any(axis=1) & held.picture
+    return bool(pictures.any()) and float(np.median(nearest[pictures])) > line

@@ -82,6 +82,10 @@ class Reencoded:
     refused: Mapping[str, int] = field(default_factory=dict[str, int])
     sourceless: int = 0
     """Rows that were drawn and have no source."""
+    tried: int = 0
+    """Rows that were to be judged and whose turn came; sources that can't be read are among them."""
+    eligible: int = 0
+    """Rows of the reservoir out of which they were drawn."""
     not_loaded: tuple[str, ...] = ()
     scale: float = float("nan")
     """Median of stored length / the encoder's length."""
@@ -169,6 +173,7 @@ class _Run:
         self.refused = found.refused
         held = found.held
         self.complete = found.done == total
+        self.tried = int(self.drawn.judged[: found.done].sum())
         self.places = self.places[held]
         self.judged = self.drawn.judged[held]
         self.origins: list[Origin] = [o for o, ok in zip(origins, held, strict=True) if ok and o is not None]
@@ -235,6 +240,8 @@ class _Run:
             searched=found.searched,
             refused=dict(self.refused),
             sourceless=self.drawn.sourceless,
+            tried=self.tried,
+            eligible=self.drawn.population,
             not_loaded=failed,
             scale=float(np.nanmedian(scale)),
         )

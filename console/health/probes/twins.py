@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from console.health.probing import Probing
 
 WIDTH: Final = 10
-"""Similar texts kept of each row, for pairs across tags."""
+"""Similar texts kept of each row: pairs across tags, and mates that take the place of rows that are left out."""
 MATES: Final = 3
+"""Of them, the first that are there count as a row's mates."""
 FEWEST: Final = 50
 """Rows of one tag and modality that a rank among them needs."""
 SAME: Final = 0.9999
@@ -36,8 +37,8 @@ class Twins:
     """The reservoir's good rows with a text, and those with the most similar text (TF-IDF) of their modality.
 
     `rows`: (t,) positions in the reservoir. `twins`: (t, 10) positions, -1 for none; `text`: (t, 10) TF-IDF
-    cosines; `cosine`: (t, 10) cosines of the vectors. `mates`, `mate_text`: (t, 3) the same among rows of equal tag
-    and modality, for groups of at least 50 rows; `rank`: (t, 3) share of that group whose vectors are nearer to the
+    cosines; `cosine`: (t, 10) cosines of the vectors. `mates`, `mate_text`: (t, 10) the same among rows of equal
+    tag and modality, for groups of at least 50 rows; `rank`: (t, 10) share of that group whose vectors are nearer to the
     row's than the mate's (0: none is; NaN for no mate). `crowd`: (t,) rows of the group with nearly the same
     vector. `picture`: (t,) the row has a picture, so that its text may not be what was embedded.
     """
@@ -81,9 +82,9 @@ def lexical_twins(evidence: Evidence) -> Twins | NotMeasured:
     near, text = nearest(texts, every, WIDTH, modality)
     _, of, size = np.unique(groups, return_inverse=True, return_counts=True)
     if len(size) == len(np.unique(modality)):
-        mates, mate_text = near[:, :MATES], text[:, :MATES]
+        mates, mate_text = near, text
     else:
-        mates, mate_text = nearest(texts, every, MATES, groups)
+        mates, mate_text = nearest(texts, every, WIDTH, groups)
     mates = np.where((size[of] >= FEWEST)[:, None], mates, -1)
     cosine = np.stack([np.einsum("ij,ij->i", unit, unit[near[:, i]]) for i in range(near.shape[1])], axis=1)
     rank, crowd = _ranks(unit, of, mates)
@@ -101,7 +102,7 @@ def lexical_twins(evidence: Evidence) -> Twins | NotMeasured:
 
 
 def _ranks(unit: F32, groups: I64, mates: I64) -> tuple[F32, I64]:
-    """(t, 3) share of a row's group that is nearer than its mate, NaN without one; (t,) rows nearly level with it."""
+    """(t, 10) share of a row's group that is nearer than its mate, NaN without one; (t,) rows nearly level with it."""
     out = np.full(mates.shape, np.nan, np.float32)
     crowd = np.zeros(len(unit), np.int64)
     for group in range(int(groups.max()) + 1):
