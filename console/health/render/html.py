@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Final, cast
 
-from console.health.render import reading
+from console.health.render import pictures, reading
 from console.health.render.reading import Data
 from console.health.wording import plain
 
-STYLE: Final = """
+LAYOUT: Final = """
 :root { color-scheme: light dark; --text: #16232a; --quiet: #54656e; --ground: #ffffff; --panel: #f4f6f7;
   --line: #d9e0e3; --red: #b3261e; --orange: #8f4a00; --green: #1b7a43; }
 @media (prefers-color-scheme: dark) { :root { --text: #e4ebee; --quiet: #a3b3ba; --ground: #0f1619;
@@ -34,8 +34,9 @@ details { margin: .5rem 0; } summary { cursor: pointer; } ul { margin: .4rem 0; 
 .do { background: var(--panel); border-radius: 6px; padding: .5rem .8rem; }
 .bar { display: flex; height: .8rem; border-radius: 3px; overflow: hidden; background: var(--panel); }
 @media (max-width: 30rem) { dl { grid-template-columns: 1fr; } dt { margin-top: .4rem; } }
-@media print { section { break-inside: avoid; } }
+@media print { section, figure { break-inside: avoid; } }
 """
+STYLE: Final = f"{LAYOUT}{pictures.STYLE}"
 _HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 POLICY: Final = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'"
 
@@ -109,7 +110,7 @@ def _report(data: Data) -> str:
             f'<p class="quiet">Accepted: {_e(reading.acceptance(f))}</p></section>'
             for f in held.accepted
         ]
-    out += _figures(data)
+    out += [*pictures.pictures(data), *_figures(data)]
     if held.limits:
         out += [
             "<h2>What this report can not see</h2><ul>",
