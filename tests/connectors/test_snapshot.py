@@ -194,19 +194,42 @@ def test_a_shard_snapshot_says_that_it_is_one(tmp_path: Path, place: Path) -> No
     connector.close()
 
 
-def test_one_node_of_a_cluster_says_which_shards_are_missing(tmp_path: Path, place: Path) -> None:
-    whole = file(tmp_path, "pieces")
-    part = tmp_path / f"other-{STAMP}"
+def of_one_node(whole: Path, part: Path, away: set[int], named: bool) -> None:
+    """The snapshot without some shards; `named`: their folders hold settings, as a cluster's (1.18.3) do."""
     with tarfile.open(whole) as source, tarfile.open(part, "w") as made:
         for member in source:
-            if not member.name.startswith("1/"):
+            if member.name.split("/")[0] not in {str(shard) for shard in away}:
                 plain = tarfile.TarInfo(member.name)
                 plain.type = tarfile.REGTYPE if member.isfile() else member.type
                 plain.size = member.size if member.isfile() else 0
                 made.addfile(plain, source.extractfile(member) if member.isfile() else None)
+        for shard in away if named else ():
+            for name, text in (("replica_state.json", b'{"is_local":false}'), ("shard_config.json", b"{}")):
+                plain = tarfile.TarInfo(f"{shard}/{name}")
+                plain.size = len(text)
+                made.addfile(plain, io.BytesIO(text))
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_one_node_of_a_cluster_says_which_shards_are_missing(
+    tmp_path: Path, place: Path, named: bool
+) -> None:
+    part = tmp_path / f"other-{STAMP}"
+    of_one_node(file(tmp_path, "pieces"), part, {1}, named)
     connector = opened(part)
     assert 0 < (connector.count(Target("other")).rows) < 240
     assert any("shard 1 of 3 is not in it" in note for note in connector.server().notes)
+    connector.close()
+
+
+def test_a_node_without_a_shard_gives_no_rows(tmp_path: Path, place: Path) -> None:
+    part = tmp_path / f"other-{STAMP}"
+    of_one_node(file(tmp_path, "pieces"), part, {0, 1, 2}, named=True)
+    connector = opened(part)
+    with pytest.raises(PlumblineError) as caught:
+        connector.count(Target("other"))
+    assert caught.value.code == "unsupported"
+    assert "other nodes" in caught.value.message
     connector.close()
 
 

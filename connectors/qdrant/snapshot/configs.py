@@ -72,9 +72,12 @@ def _vector(held: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def shard_number(config: Mapping[str, Any]) -> int:
-    """How many shards the collection has, on all nodes together."""
+def shards_wanted(config: Mapping[str, Any]) -> range:
+    """The shards of the collection, on all nodes together; none where they have keys: those are not numbered so."""
     try:
-        return int(config["params"].get("shard_number") or 1)
+        params = config["params"]
+        if params.get("sharding_method") == "custom":
+            return range(0)
+        return range(int(params.get("shard_number") or 1))
     except (KeyError, TypeError, ValueError, AttributeError):
-        return 1
+        return range(1)

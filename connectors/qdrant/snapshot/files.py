@@ -24,7 +24,8 @@ _NAME: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """`shards`: folders of shards in a collection snapshot, ascending; (0,) of a shard snapshot.
+    """`shards`: folders of shards in a collection snapshot, ascending; (0,) of a shard snapshot. `elsewhere`: shards
+    of which it holds the settings only, as their rows are on other nodes of a cluster.
 
     `size`: bytes of all members. `config`: the collection's configuration; None in a shard snapshot.
     """
@@ -33,6 +34,7 @@ class Contents:
     shards: tuple[int, ...]
     size: int
     config: dict[str, Any] | None
+    elsewhere: tuple[int, ...] = ()
 
 
 def collection_name(file: Path) -> str:
@@ -57,7 +59,7 @@ def contents(file: Path) -> Contents:
 
 
 def _contents(tar: tarfile.TarFile, file: Path) -> Contents:
-    size, shards, segments = 0, set[int](), False
+    size, named, shards, segments = 0, set[int](), set[int](), False
     config: dict[str, Any] | None = None
     inner: list[str] = []
     for number, member in enumerate(tar):
@@ -67,7 +69,9 @@ def _contents(tar: tarfile.TarFile, file: Path) -> Contents:
         size += member.size
         segments = segments or first == "segments"
         if first.isdigit() and rest:
-            shards.add(int(first))
+            named.add(int(first))
+            if rest[0] in ("segments", "wal"):
+                shards.add(int(first))
         if member.name == "config.json":
             config = _json(tar, member, file)
         if not rest and first.endswith(".snapshot"):
@@ -78,7 +82,7 @@ def _contents(tar: tarfile.TarFile, file: Path) -> Contents:
     if segments:
         return Contents("shard", (0,), size, None)
     if config is not None and "params" in config:
-        return Contents("collection", tuple(sorted(shards)), size, config)
+        return Contents("collection", tuple(sorted(shards)), size, config, tuple(sorted(named - shards)))
     if inner:
         raise PlumblineError(
             "unsupported",

@@ -60,6 +60,13 @@ def _unpack(file: Path, name: str, held: files.Contents, root: Path) -> Unpacked
     from connectors.qdrant.host.store import folder_name
 
     if not held.shards:
+        if held.elsewhere:
+            raise PlumblineError(
+                "unsupported",
+                "The snapshot holds no rows: every shard is on other nodes of the cluster.",
+                where=str(file),
+                hint="Take it on a node that holds shards of the collection.",
+            )
         raise PlumblineError("damaged", "The snapshot holds no shard.", where=str(file))
     collections: dict[str, int] = {}
     rows = 0
@@ -123,14 +130,15 @@ def _engine(file: Path) -> Generator[None]:
 def _notes(held: files.Contents) -> tuple[str, ...]:
     if held.config is None:
         return ("A shard snapshot: whether the collection has other shards can't be told from it.",)
-    wanted = configs.shard_number(held.config)
-    lacking = sorted(set(range(wanted)) - set(held.shards))
+    wanted = configs.shards_wanted(held.config)
+    lacking = sorted({*wanted, *held.elsewhere} - set(held.shards))
     if not lacking:
         return ()
+    whole = len(lacking) + len(held.shards)
     listed = ", ".join(str(s) for s in lacking)
     many = "shards" if len(lacking) > 1 else "shard"
     return (
-        f"The snapshot is of one node of a cluster: {many} {listed} of {wanted} "
+        f"The snapshot is of one node of a cluster: {many} {listed} of {whole} "
         f"{'are' if len(lacking) > 1 else 'is'} not in it, nor their rows.",
     )
 
