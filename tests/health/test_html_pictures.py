@@ -86,6 +86,18 @@ def test_every_group_has_a_histogram_and_the_field_of_the_cause_comes_first() ->
     assert told.count("<details>") == 1
 
 
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [({}, "all others: "), ({"values": 1}, "all others (1 value): "),
+     ({"values": 1_200, "about": True}, "all others (about 1,200 values): ")],
+)  # fmt: skip
+def test_all_others_say_how_many_values_they_are(more: dict[str, Any], told: str) -> None:
+    held = charts()["norms"]
+    (series,) = held["groups"].values()
+    held["groups"] = {"source": [series[0], {**series[1], "kind": "other", "value": "", **more}]}
+    assert drawn(norms=held).image(told)[1][0][0] == "s6"
+
+
 def test_the_version_mix_stacks_to_the_whole_and_says_its_course() -> None:
     label, shapes = drawn().image("Rows by version tag over time")
     assert "scenes-v1 2,000 rows (50%), scenes-v2 2,000 rows (50%)" in label

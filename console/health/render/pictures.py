@@ -232,7 +232,12 @@ def _height(value: float, least: float, most: float, wide: bool) -> float:
 
 def _label(series: Data) -> str:
     if series["kind"] == "other":
-        return "all others"
+        many = series.get("values")
+        if not isinstance(many, int):
+            return "all others"
+        return (
+            f"all others ({'about ' if series.get('about') else ''}{many:,} value{'s' if many != 1 else ''})"
+        )
     return "no value" if series["kind"] == "none" else plain(str(series["value"]), 80)
 
 
