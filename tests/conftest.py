@@ -11,7 +11,7 @@ from tests.weaviate_server import weaviate_server
 
 __all__ = ["weaviate_server"]
 
-NEEDS = ("weaviate", "browser", "postgres", "qdrant_server")
+NEEDS = ("weaviate", "browser", "postgres", "qdrant_server", "qdrant_cluster")
 _left_out: Counter[str] = Counter()
 
 

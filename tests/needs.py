@@ -65,6 +65,11 @@ def lacking(need: str) -> str | None:
         return "no driver (install plumbline[postgres])"
     if need == "qdrant_server" and not os.environ.get("QDRANT_URL"):
         return "no Qdrant server (set QDRANT_URL, and QDRANT_GRPC for its gRPC port)"
+    if need == "qdrant_cluster" and len(os.environ.get("QDRANT_CLUSTER", "").split()) < 2:
+        return (
+            "no Qdrant cluster (set QDRANT_CLUSTER to the URLs of its nodes, with blanks between, and "
+            "QDRANT_CLUSTER_GRPC to their gRPC ports)"
+        )
     return None
 
 
