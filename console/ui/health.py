@@ -70,6 +70,9 @@ def _report_below(address: Address, report: Mapping[str, Any] | None, fault: Plu
         if fault is not None:
             if fault.code == "busy":
                 st.text("What checks have found is kept, and stands here again once the store is free.")
+                st.button(
+                    "Look again", key="health.again", on_click=board.board().forget, args=(("reports",),)
+                )
         elif running:
             st.skeleton(height=260)
         else:
