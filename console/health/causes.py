@@ -145,9 +145,10 @@ class _Explaining:
         if group is not None:
             return finding.but(group=group)
         pair = self.groups.pair(finding.affected, finding.examined, skip)
-        if pair is None:
-            return finding
-        return finding.but(evidence={**finding.evidence, "group_pair": pair})
+        if pair is not None:
+            return finding.but(evidence={**finding.evidence, "group_pair": pair})
+        around = self.groups.within(finding.affected, finding.examined, skip)
+        return finding if around is None else finding.but(evidence={**finding.evidence, "within": around})
 
     def earlier(self, finding: Finding, others: Sequence[Finding]) -> list[Finding]:
         """Findings with rows that an edge to `finding` may come from."""

@@ -51,6 +51,16 @@ CONSTANTS: Final = (
     Threshold(
         "pair_gain", 0.1, "precision that a second field must add before two fields are named together"
     ),
+    Threshold(
+        "within_recall",
+        0.99,
+        "share of the finding's rows that carry a value for it to be told where they all are",
+    ),
+    Threshold(
+        "within_share",
+        0.5,
+        "share of all rows that carry such a value: one that most rows carry tells nobody where to look",
+    ),
     Threshold("since_rows", 10, "affected rows with a time below which no beginning is named"),
     Threshold(
         "since_before",

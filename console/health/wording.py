@@ -90,7 +90,13 @@ def _group_text(finding: Finding, version: str | None, modality: str | None) -> 
         return whose(finding.group, version, modality)
     pair = finding.evidence.get("group_pair")
     if not isinstance(pair, Sequence):
-        return None
+        around = finding.evidence.get("within")
+        if not isinstance(around, Mapping):
+            return None
+        place = cast("Mapping[str, Any]", around)
+        how = "all" if place["recall"] >= _WHOLE else "nearly all"
+        whole = carrying(place["field"], place["value"], version, modality)
+        return f"{how} {whole} ({percent(place['precision'])} of those)"
     held = cast("Sequence[Mapping[str, Any]]", pair)
     return "nearly all " + " and ".join(carrying(p["field"], p["value"], version, modality) for p in held)
 

@@ -475,6 +475,30 @@ class TestGroups:
         assert pair is not None
         assert sorted((p["field"], p["value"]) for p in pair) == [("kind", "k2"), ("tag", "v1")]
 
+    def test_rows_that_all_lie_in_one_larger_group(self) -> None:
+        payloads = [{"loader": "abcd"[i % 4], "size": i % 3} for i in range(1_000)]
+        held = Groups(self.table(payloads))
+        rows = pick(1_000, np.arange(1, 240, 4))
+        assert held.name(rows) is None
+        around = held.within(rows)
+        assert around == {
+            "field": "loader", "value": "b", "rows": 250, "precision": 60 / 250, "recall": 1.0
+        }  # fmt: skip
+        assert held.within(rows | pick(1_000, [2, 6, 10])) is None, "one in twenty is elsewhere"
+        assert held.within(rows, skip={"loader"}) is None
+        common = Groups(self.table([{"loader": "a" if i % 10 else "b"} for i in range(1_000)]))
+        assert common.within(pick(1_000, np.arange(1, 240, 10))) is None, "nine of ten rows carry it"
+
+    def test_rows_at_random_lie_in_no_group(self) -> None:
+        rng = np.random.default_rng(3)
+        payloads = [{f"f{j}": int(v) for j, v in enumerate(rng.integers(0, 4, 8))} for _ in range(500)]
+        held = Groups(self.table(payloads))
+        said = 0
+        for _ in range(1_000):
+            rows = pick(500, rng.choice(500, int(rng.integers(1, 30)), replace=False))
+            said += held.within(rows) is not None
+        assert said <= 5, "chance is held to one in 200"
+
     def test_a_finding_gets_its_group(self) -> None:
         payloads = [{"source": f"camera-{i % 10}"} for i in range(1_000)]
         e = built(*world(payloads=payloads), names=NAMES)

@@ -309,6 +309,11 @@ class TestSentences:
         told = with_group(finding(evidence={"group_pair": pair}), "embedding_version", "modality")
         assert told.startswith("50 of 200 rows, nearly all tagged v1 and of modality lidar, have")
 
+    def test_where_all_of_them_lie(self) -> None:
+        around = {"field": "loader", "value": "b", "rows": 250, "precision": 0.2, "recall": 1.0}
+        told = with_group(finding(evidence={"within": around}), "embedding_version", "modality")
+        assert told.startswith("50 of 200 rows, all from loader=b (20% of those), have")
+
     @pytest.mark.parametrize(
         "value",
         [
