@@ -222,6 +222,33 @@ def test_one_node_of_a_cluster_says_which_shards_are_missing(
     connector.close()
 
 
+def test_deleted_rows_are_read_from_its_segments(either: SnapshotConnector) -> None:
+    told = either.tombstones(target(either))
+    n = 1 if rows(either) == 200 else 3
+    assert (told.deleted, told.living, told.shards) == (0, rows(either), (n, n))
+
+
+def test_what_segments_mark_as_deleted(tmp_path: Path) -> None:
+    held = np.zeros(128, np.uint8)
+    held[[0, 63, 64, 99]] = 1
+    for name, n in (("indexed", 100), ("growing", None)):
+        segment = tmp_path / "segments" / name
+        segment.mkdir(parents=True)
+        if n is not None:
+            (segment / "id_tracker.deleted").write_bytes(np.packbits(held, bitorder="little").tobytes())
+            (segment / "id_tracker.versions").write_bytes(bytes(8 * n))
+    assert store.marked(tmp_path) == 4
+    # One word too few for its rows: another format.
+    (tmp_path / "segments" / "indexed" / "id_tracker.deleted").write_bytes(bytes(8))
+    assert store.marked(tmp_path) is None
+    (tmp_path / "segments" / "indexed" / "id_tracker.deleted").unlink()
+    assert store.marked(tmp_path) is None
+    (tmp_path / "segments" / "indexed" / "id_tracker.versions").unlink()
+    assert store.marked(tmp_path) == 0
+    (tmp_path / "segments" / "growing" / "CURRENT").write_bytes(b"MANIFEST-1")
+    assert store.marked(tmp_path) is None
+
+
 def test_a_node_without_a_shard_gives_no_rows(tmp_path: Path, place: Path) -> None:
     part = tmp_path / f"other-{STAMP}"
     of_one_node(file(tmp_path, "pieces"), part, {0, 1, 2}, named=True)

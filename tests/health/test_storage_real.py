@@ -103,7 +103,9 @@ def server(name: str) -> Iterator[Connector]:
 
 
 @pytest.mark.qdrant_server
-def test_deleted_rows_of_a_server_are_counted_until_it_cleans_up(server: Connector, name: str) -> None:
+def test_deleted_rows_of_a_server_are_counted_until_it_cleans_up(
+    server: Connector, name: str, tmp_path: Path
+) -> None:
     url, t = os.environ["QDRANT_URL"], Target(name)
     created(url, name)
     call(url, "PATCH", f"/collections/{name}", {"optimizers_config": {"deleted_threshold": 1.0}})
@@ -119,6 +121,12 @@ def test_deleted_rows_of_a_server_are_counted_until_it_cleans_up(server: Connect
     assert said.severity == "warning"
     assert said.effect is not None
     assert said.effect.value == pytest.approx(told.deleted / (told.deleted + told.living))
+
+    taken = call(url, "POST", f"/collections/{name}/snapshots").json()["result"]["name"]
+    (tmp_path / taken).write_bytes(call(url, "GET", f"/collections/{name}/snapshots/{taken}").data)
+    file = connect(ConnectionSpec("file", "qdrant", snapshot=str(tmp_path / taken)))
+    assert file.tombstones(Target(name)) == told
+    file.close()
 
     call(url, "PATCH", f"/collections/{name}", {"optimizers_config": {"deleted_threshold": 0.05}})
     until(lambda: server.tombstones(t).deleted == 0)
