@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from connectors.model import ConnectionSpec
-from connectors.protocol import Connector
-from connectors.registry import connect
 from tests.faults.__main__ import FIRST
 from tests.faults.bases import BASES, CLEAN
 from tests.faults.plants import FAULTS, Planted
-from tests.faults.real import NOT_APPLICABLE, as_stored, examine, put, with_uuids
+from tests.faults.real import NOT_APPLICABLE, Database, as_stored, examine, put, with_uuids
 from tests.faults.running import judge, silent
 
 EVERYTHING = os.environ.get("PLUMBLINETEST_FAULTS") == "all"
@@ -29,54 +24,6 @@ HARD = (
     if EVERYTHING
     else ["text", "mixed", "products", "pareto", "float16", "0-rows", "1-row", "flat"]
 )
-
-
-@dataclass
-class Database:
-    name: str
-    kind: str
-    spec: ConnectionSpec
-    connector: Connector
-
-
-@pytest.fixture(
-    scope="module",
-    params=[
-        "embedded",
-        pytest.param("weaviate", marks=pytest.mark.weaviate),
-        pytest.param("qdrant", marks=pytest.mark.qdrant_server),
-    ],
-)
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    if request.param == "embedded":
-        folder = tmp_path_factory.mktemp("faults") / "store"
-        spec = ConnectionSpec("real", "qdrant", path=str(folder), timeout=60.0)
-        connector = connect(spec)
-        yield Database("embedded", "qdrant", spec, connector)
-        connector.close()
-        from connectors.qdrant import host
-
-        host.stop(folder)
-    elif request.param == "weaviate":
-        from tests.weaviate_server import start_weaviate
-
-        with start_weaviate() as server:
-            spec = server.spec("real")
-            connector = connect(spec)
-            yield Database("weaviate", "weaviate", spec, connector)
-            connector.close()
-    else:
-        grpc = os.environ.get("QDRANT_GRPC")
-        spec = ConnectionSpec(
-            "real",
-            "qdrant",
-            url=os.environ["QDRANT_URL"],
-            grpc_port=int(grpc) if grpc else None,
-            timeout=60.0,
-        )
-        connector = connect(spec)
-        yield Database("qdrant", "qdrant", spec, connector)
-        connector.close()
 
 
 def made(database: Database, planted: Planted) -> str:
