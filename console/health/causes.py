@@ -245,7 +245,8 @@ class _Explaining:
             if partly is not None:
                 self.direct[finding.id], self.proof[finding.id] = partly
                 return
-        for cause in self.earlier(finding, self.firing):
+        same = [f for f in self.firing if f.code == finding.code and f is not finding]
+        for cause in (*self.earlier(finding, self.firing), *same):
             left = undone(cause, finding, self.evidence)
             if left is not None:
                 self.direct[finding.id] = (cause.id,)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 
 from console.health.findings import Finding, NotMeasured
+from console.health.moving import KEY
 from console.health.probes.neighbours import Directions, Lists, Neighbours
 
 if TYPE_CHECKING:
@@ -92,6 +93,11 @@ def _same_figure(cause: Finding, symptom: Finding, _evidence: Evidence) -> float
     return 0.0 if symptom.effect is not None and symptom.effect.worse == "higher" else None
 
 
+def _moved(cause: Finding, symptom: Finding, _evidence: Evidence) -> float | None:
+    """The rise since the baseline is that of the share which is over its own line."""
+    return 0.0 if not cause.key and symptom.key == KEY else None
+
+
 UNDOING: Final[Mapping[tuple[str, str], Undo]] = {
     ("norm-drift", "collapsed-neighbors"): _at_one_length,
     ("norm-drift", "filter-masking"): _flood_at_one_length,
@@ -100,11 +106,13 @@ UNDOING: Final[Mapping[tuple[str, str], Undo]] = {
     ("dominant-axis", "collapsed-neighbors"): _centred,
     ("stale-quantization", "low-ann-recall"): _rescored,
     ("low-ann-recall", "recall-drop"): _same_figure,
+    ("text-vector-disagreement", "text-vector-disagreement"): _moved,
 }
 HOW: Final = {
     "norm-drift": "every vector brought to length 1",
     "metric-mismatch": "every vector brought to length 1",
     "stale-quantization": "searched with rescoring and oversampling",
     "low-ann-recall": "one figure, held to a line and to the baseline",
+    "text-vector-disagreement": "one figure, held to a line and to the baseline",
     "dominant-axis": "the mean direction taken off every vector",
 }
