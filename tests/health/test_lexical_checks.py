@@ -147,3 +147,65 @@ def test_bad_rows_are_left_out() -> None:
     assert isinstance(found, Finding)
     assert found.severity is None
     assert found.evidence["compared"] <= N - 600
+
+
+LOADERS = FieldNames(
+    text="caption",
+    image="image",
+    groups=("embedding_version", "loader", "size"),
+    columns=("caption", "image", "loader", "size"),
+)
+
+
+def loaded(seed: int = 0) -> tuple[np.ndarray, list[dict[str, object]], np.ndarray]:
+    """Rows of four loaders; (N,) the rows of the last."""
+    rows, of = themed(seed, n=N)
+    rng = np.random.default_rng(seed + 50)
+    loader = rng.integers(0, 4, N)
+    payloads = [{**p, "loader": "abcd"[i], "size": int(rng.integers(3))}
+                for p, i in zip(captions(seed, of), loader, strict=True)]  # fmt: skip
+    return rows, payloads, loader == 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_loader_with_another_model_is_named_with_all_of_its_rows(seed: int) -> None:
+    matrix, payloads, theirs = loaded(seed)
+    turn = np.linalg.qr(np.random.default_rng(seed).normal(size=(64, 64)))[0].astype(np.float32)
+    matrix[theirs] = matrix[theirs] @ turn
+    found = finding(CODE, probed(evidence(matrix, payloads, names=LOADERS)))
+    assert found.severity == "critical"
+    assert found.group is not None
+    assert (found.group.field, found.group.value) == ("loader", "d")
+    assert found.examined is not None
+    np.testing.assert_array_equal(found.affected, theirs & found.examined)
+    assert "yet near each other" in found.summary
+    told = found.evidence["apart"]
+    assert told["far_across"] > 0.65
+    assert max(told["far_inside"], told["far_outside"]) < 0.05
+
+
+def test_a_loader_whose_rows_are_on_wrong_texts_is_named_and_not_called_another_model() -> None:
+    matrix, payloads, theirs = loaded()
+    at = np.flatnonzero(theirs)
+    texts = [payloads[i]["caption"] for i in np.random.default_rng(0).permutation(at)]
+    for i, text in zip(at, texts, strict=True):
+        payloads[i]["caption"] = text
+    found = finding(CODE, probed(evidence(matrix, payloads, names=LOADERS)))
+    assert found.group is not None
+    assert found.group.value == "d"
+    assert "may be of other rows" in found.summary
+    assert found.evidence["apart"]["far_inside"] > 0.5
+
+
+@pytest.mark.parametrize("share", [0.05, 0.15, 0.5])
+def test_wrong_texts_anywhere_are_no_loaders(share: float) -> None:
+    matrix, payloads, _ = loaded()
+    rng = np.random.default_rng(1)
+    at = rng.choice(N, int(share * N), replace=False)
+    texts = [payloads[i]["caption"] for i in rng.permutation(at)]
+    for i, text in zip(at, texts, strict=True):
+        payloads[i]["caption"] = text
+    found = finding(CODE, probed(evidence(matrix, payloads, names=LOADERS)))
+    assert found.severity is not None
+    assert found.group is None
+    assert "apart" not in found.evidence

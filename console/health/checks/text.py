@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 import numpy as np
 
+from console.health.apart import Apart, group_apart
 from console.health.checks.geometry import basis, dominant_axis, no_structure
 from console.health.evidence import Evidence
 from console.health.findings import (
     SAMPLE_IDS,
     Effect,
     Finding,
+    Group,
     Mask,
     NotMeasured,
     Outcomes,
@@ -21,6 +26,12 @@ from console.health.policy import Policy
 from console.health.probes.twins import MATES, Twins
 from console.health.registry import Threshold, check
 from console.search.proportions import clopper_pearson
+
+FAR: Final = "with a text lie far from every row that says much the same"
+FOREIGN: Final = (
+    "with a text lie far from others that say much the same, yet near each other: another model or setting may have"
+    " made their vectors"
+)
 
 
 @check(
@@ -66,6 +77,14 @@ from console.search.proportions import clopper_pearson
         ),
         Threshold("min_dimensions", 32, "few dimensions can't lay out what many texts say"),
         Threshold("min_rows", 100, "rows with a mate; one of 100 is the line itself"),
+        Threshold(
+            "foreign",
+            0.5,
+            "share of pairs across a group that are far (lower bound) from which its vectors lie in a space of their"
+            " own: of two spaces three in four are past `rank`, of one .03 to .07",
+        ),
+        Threshold("sound", 0.1, "share of the other pairs that may be far: a little more than in one space"),
+        Threshold("pairs", 30, "pairs across a group; 24 far ones of 30 have a lower bound above `foreign`"),
         Threshold(
             "moved", 0.02, "rise of the share since the baseline: twice the line, past what rows come and go"
         ),
@@ -117,26 +136,36 @@ def text_vector_disagreement(evidence: Evidence, rules: Policy) -> Outcomes:
     affected, examined = (np.zeros(len(evidence.table), np.bool_) for _ in range(2))
     examined[rows[held.rows[compared]]] = True
     affected[rows[held.rows[far]]] = True
+    summary, group, odd = f"{count:,} of {n:,} rows {FAR}: their vectors may be of other rows.", None, None
+    remedy = "Check a few of these rows by hand, then embed them again from the text that they hold now."
+    if severity is not None:
+        odd = _apart(evidence, held, usable & np.reshape(compared, (-1, 1)), of)
+    if odd is not None:
+        affected = examined & evidence.table.groups[odd.field].mask(odd.value)
+        mine = int(np.count_nonzero(affected))
+        group = Group(odd.field, odd.value, mine, 1.0, 1.0)
+        summary = f"{mine:,} of {n:,} rows {FAR}: their vectors may be of other rows."
+        if odd.inside >= of["pairs"] and odd.far_inside <= of["sound"]:
+            summary = f"{mine:,} of {n:,} rows {FOREIGN}."
+            remedy = "Find out what made these vectors, then embed the rows again as the others were."
     return [
         Finding(
             code,
             severity,
-            f"{count:,} of {n:,} rows with a text lie far from every row that says much the same: their vectors may"
-            " be of other rows.",
+            summary,
             basis(evidence),
-            Remedy(
-                "reingest",
-                "Check a few of these rows by hand, then embed them again from the text that they hold now.",
-            ),
-            rows=count,
-            share=share,
-            interval=(low, high),
+            Remedy("reingest", remedy),
+            rows=int(np.count_nonzero(affected)),
+            share=int(np.count_nonzero(affected)) / n,
+            interval=clopper_pearson(int(np.count_nonzero(affected)), n),
             effect=Effect(share, of["share"], low, high, "rows far from their mates"),
+            group=group,
             evidence={
                 "compared": n,
                 "far": count,
                 "past_tail": tail,
                 "median_rank": float(np.median(nearest[compared])),
+                **({} if odd is None else {"apart": odd.to_json()}),
             },
             sample_ids=evidence.table.ids.take(np.flatnonzero(affected)[:SAMPLE_IDS]),
             affected=affected,
@@ -144,6 +173,22 @@ def text_vector_disagreement(evidence: Evidence, rules: Policy) -> Outcomes:
         ),
         *disagreement_moved(evidence, share, (low, high), of["moved"]),
     ]
+
+
+def _apart(evidence: Evidence, held: Twins, pairs: Mask, of: Mapping[str, float]) -> Apart | None:
+    rows = evidence.reservoir.rows
+    row, mate = np.nonzero(pairs)
+    names = evidence.names
+    return group_apart(
+        evidence.table,
+        rows[held.rows[row]],
+        rows[held.mates[row, mate]],
+        held.rank[row, mate] > of["rank"],
+        skip={names.version, *(n for n in (names.modality,) if n is not None)},
+        pairs=int(of["pairs"]),
+        foreign=of["foreign"],
+        sound=of["sound"],
+    )
 
 
 def _pictures_apart(held: Twins, plain: Mask, line: float) -> bool:
