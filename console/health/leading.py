@@ -52,11 +52,21 @@ def headline(
 
 
 def _clean(evidence: Evidence) -> str:
-    scan = evidence.scan
-    if scan.exact:
+    scan, elsewhere = evidence.scan, _elsewhere(evidence)
+    if not scan.exact:
+        said = f"No fault found in a sample of {scan.scanned:,} of {scan.rows:,} rows."
+    elif elsewhere:
+        said = f"No fault found in the {scan.scanned:,} rows that this file holds."
+    else:
         only = scan.scanned == 1
-        return f"No fault found; {'the one row was' if only else f'all {scan.scanned:,} rows were'} read."
-    return f"No fault found in a sample of {scan.scanned:,} of {scan.rows:,} rows."
+        said = f"No fault found; {'the one row was' if only else f'all {scan.scanned:,} rows were'} read."
+    return f"{said} {elsewhere}" if elsewhere else said
+
+
+def _elsewhere(evidence: Evidence) -> str:
+    """What a snapshot file of one node says of the shards that it lacks, else ""."""
+    notes = evidence.description.settings.get("snapshot")
+    return sentence(plain(str(notes))) if notes else ""
 
 
 def limits(evidence: Evidence) -> list[str]:
@@ -76,6 +86,8 @@ def limits(evidence: Evidence) -> list[str]:
         told.append(
             f"Directions, neighbours and near duplicates come from {held:,} random rows of the {scan.scanned:,} read."
         )
+    if elsewhere := _elsewhere(evidence):
+        told.append(elsewhere)
     if scan.bias:
         told.append(sentence(plain(scan.bias)))
     if scan.changed:

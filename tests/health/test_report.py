@@ -140,6 +140,14 @@ class TestVerdict:
         out = report(world(), *(finding(code, severity=s) for code, s in zip("ab", severities, strict=False)))
         assert out.verdict == verdict
 
+    def test_a_file_of_one_node_is_not_called_the_collection(self) -> None:
+        note = "The snapshot is of one node of a cluster: shard 1 of 3 is not in it, nor their rows."
+        e = world()
+        held = replace(e, description=replace(e.description, settings={"snapshot": note}))
+        data = report(held).data
+        assert note in data["headline"]
+        assert "all 200 rows" not in data["headline"]
+
     def test_nothing_scanned_is_not_known(self) -> None:
         assert report(world(0)).verdict == "not_known"
         assert "no rows" in report(world(0)).data["headline"]

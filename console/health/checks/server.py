@@ -49,8 +49,10 @@ def replica_divergence(evidence: Evidence, _rules: Policy) -> list[Outcome]:
     found = evidence.get(Replicas)
     if isinstance(found, NotMeasured):
         return out or [NotMeasured(code, found.why)]
-    if not found.flickering and not found.unsteady:
-        if out or _alike(told):
+    # Where every copy's rows are told and no shard steadily has two numbers, counts move since rows come and go.
+    churn = not out and _all_told(told)
+    if not found.flickering and (not found.unsteady or churn):
+        if out or churn:
             return out
         why = (
             f"{found.reads} counts and reads of {found.rows:,} rows agreed, but the server may have answered all of "
@@ -66,8 +68,8 @@ def replica_divergence(evidence: Evidence, _rules: Policy) -> list[Outcome]:
     return [both if o is sizes else o for o in out]
 
 
-def _alike(told: ShardCopies | NotMeasured) -> bool:
-    """Whether the server tells the rows of every copy, and every copy of a shard has as many."""
+def _all_told(told: ShardCopies | NotMeasured) -> bool:
+    """Whether the server tells the rows of every copy."""
     return not isinstance(told, NotMeasured) and all(c.rows is not None for c in told.copies)
 
 
