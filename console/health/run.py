@@ -184,7 +184,21 @@ def judge(evidence: Evidence, rules: Policy) -> tuple[list[Finding], list[NotMea
                 unmeasured.append(outcome)
             else:
                 findings.append(_weighed(outcome, rules))
-    return findings, unmeasured
+    return _distinct(findings), unmeasured
+
+
+def _distinct(findings: Sequence[Finding]) -> list[Finding]:
+    """With ids that differ: whoever looks a finding up by its id must not get another one."""
+    seen: dict[str, int] = {}
+    out: list[Finding] = []
+    for finding in findings:
+        count = seen[finding.id] = seen.get(finding.id, 0) + 1
+        out.append(
+            finding
+            if count == 1
+            else finding.but(key=f"{finding.key}~{count}" if finding.key else str(count))
+        )
+    return out
 
 
 def _unseen(evidence: Evidence) -> list[NotMeasured]:

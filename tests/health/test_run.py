@@ -14,13 +14,13 @@ from connectors.model import CollectionPlan, ConnectionSpec, Row, Target, Tenant
 from connectors.qdrant import host
 from connectors.registry import connect
 from console.health import registry
-from console.health.findings import NotMeasured
+from console.health.findings import Finding, NotMeasured, Remedy
 from console.health.options import CheckOptions
 from console.health.policy import policy
 from console.health.probes.recall import Recall
 from console.health.probing import Cancelled
 from console.health.progress import Progress
-from console.health.run import _unseen, check, judge
+from console.health.run import _distinct, _unseen, check, judge
 from console.settings.load import load
 from console.workspace import Workspace
 from tests.health.building import evidence as made
@@ -157,3 +157,16 @@ def test_tenants_that_rest_and_fields_that_nobody_has_are_said() -> None:
     ]
     one = replace(described, target=Target("rows", "on"))
     assert _unseen(replace(evidence, description=one)) == []
+
+
+def test_two_findings_never_share_an_id() -> None:
+    one = Finding("norm-drift", "critical", "A.", "exact", Remedy("none", "Nothing."))
+    held = _distinct([one, one.but(severity="warning"), one.but(key="tail"), one.but(key="tail"), one])
+    assert [f.id for f in held] == [
+        "norm-drift",
+        "norm-drift:2",
+        "norm-drift:tail",
+        "norm-drift:tail~2",
+        "norm-drift:3",
+    ]
+    assert [f.severity for f in held[:2]] == ["critical", "warning"]

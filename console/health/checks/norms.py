@@ -270,7 +270,7 @@ def _judged(evidence: Evidence, drift: _Drift, part: _Part, of: Mapping[str, flo
         facts |= {"auc": scale.auc, "ratio_of_medians": scale.ratio}
         group = Group(scale.field, scale.value, scale.rows, 1.0, 1.0)
         effect = Effect(max(scale.auc, 1 - scale.auc), of["group_auc"], scale.low, None, "AUC of the lengths")
-    key = part.how if part.how in ("tail", "outliers") else ""
+    key = part.how if part.how in ("tail", "outliers") else "most" if part.how == "group" else ""
     if scale is not None:
         key = plain(f"{scale.field}={scale.value}", 2 * _NAME)
     said = f"{marked.told()} have norms of {span(drift.norm[part.rows])}"

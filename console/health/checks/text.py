@@ -25,6 +25,7 @@ from console.health.moving import disagreement_moved
 from console.health.policy import Policy
 from console.health.probes.twins import MATES, Twins
 from console.health.registry import Threshold, check
+from console.health.wording import field_text, value_text
 from console.search.proportions import clopper_pearson
 
 FAR: Final = "with a text lie far from every row that says much the same"
@@ -141,11 +142,13 @@ def text_vector_disagreement(evidence: Evidence, rules: Policy) -> Outcomes:
     if severity is not None:
         odd = _apart(evidence, held, usable & np.reshape(compared, (-1, 1)), of)
     if odd is not None:
-        affected = examined & evidence.table.groups[odd.field].mask(odd.value)
-        mine = int(np.count_nonzero(affected))
-        group = Group(odd.field, odd.value, mine, 1.0, 1.0)
-        summary = f"{mine:,} of {n:,} rows {FAR}: their vectors may be of other rows."
+        place = f"{field_text(odd.field)}={value_text(odd.value)}"
+        summary += f" Similar texts lie apart wherever one of them is from {place}."
         if odd.inside >= of["pairs"] and odd.far_inside <= of["sound"]:
+            # A space of its own holds all of the group's rows, also those that lie near a text by chance.
+            affected = examined & evidence.table.groups[odd.field].mask(odd.value)
+            mine = int(np.count_nonzero(affected))
+            group = Group(odd.field, odd.value, mine, 1.0, 1.0)
             summary = f"{mine:,} of {n:,} rows {FOREIGN}."
             remedy = "Find out what made these vectors, then embed the rows again as the others were."
     return [
