@@ -43,6 +43,7 @@ def headline(
     parts = [
         sentence(with_group(lead, names.version, names.modality)),
         since_text(None if held is None else held.at, None if held is None else held.basis),
+        _counting(lead, findings),
         first_sentence(plain(lead.remedy.text)),
     ]
     others = len(roots) - 1
@@ -51,9 +52,21 @@ def headline(
     return " ".join(p for p in parts if p)
 
 
+def _counting(lead: Finding, findings: Sequence[Finding]) -> str:
+    """Why an accepted cause leads: what follows from it weighs in the verdict; "" for any other."""
+    if lead.accepted is None:
+        return ""
+    open_ = [f.code for f in findings if lead.id in f.because_of and f.accepted is None and f.rank >= 2]
+    codes = list(dict.fromkeys(open_))
+    told = ", ".join(codes[:3]) + (f" and {len(codes) - 3} more" if len(codes) > 3 else "")
+    return f"This cause is accepted; what follows from it is not, and counts: {told}."
+
+
 def _clean(evidence: Evidence) -> str:
     scan, elsewhere = evidence.scan, _elsewhere(evidence)
-    if not scan.exact:
+    if scan.again:
+        said = f"No fault found in the {scan.scanned:,} rows of an earlier sample, read again."
+    elif not scan.exact:
         said = f"No fault found in a sample of {scan.scanned:,} of {scan.rows:,} rows."
     elif elsewhere:
         said = f"No fault found in the {scan.scanned:,} rows that this file holds."
@@ -73,7 +86,12 @@ def limits(evidence: Evidence) -> list[str]:
     """Sentences on what this report cannot know."""
     scan = evidence.scan
     told: list[str] = []
-    if not scan.exact and scan.scanned:
+    if scan.again:
+        told.append(
+            f"The {scan.scanned:,} rows of an earlier sample, read again, of {scan.rows:,} rows now: shares and counts"
+            " are of these rows alone."
+        )
+    elif not scan.exact and scan.scanned:
         high = clopper_pearson(0, scan.scanned)[1]
         told.append(
             f"A sample of {scan.scanned:,} of {scan.rows:,} rows: a single bad row is among them with a "

@@ -9,6 +9,7 @@ from typing import Any, Final
 import streamlit as st
 
 from connectors import filters
+from console.health.render import reading
 from console.search.answer import finite
 from console.settings import Address
 from console.ui import health_rows, health_words, words
@@ -31,6 +32,8 @@ def draw(
     with st.container(border=True, gap="small", key=f"health_card_{place}"):
         _head(finding)
         st.text(words.printable(str(finding.get("summary") or "")))
+        if told := reading.acceptance(finding):
+            st.text(words.printable(words.sentence(f"Accepted: {told}")))
         _follows(follows, key)
         remedy: Mapping[str, Any] = finding.get("remedy") or {}
         if remedy.get("text"):
@@ -43,7 +46,10 @@ def draw(
 
 
 def _head(finding: Mapping[str, Any]) -> None:
+    """An accepted cause stands here where what follows from it counts; its own severity is put aside."""
     word, icon, colour = health_words.severity(finding.get("severity"))
+    if finding.get("accepted") is not None:
+        word, icon, colour = "Accepted", ":material/check:", "gray"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge(word, icon=icon, color=colour)
         st.markdown(f"**{health_words.fault(finding)}**", width="content")

@@ -8,6 +8,8 @@ from typing import Any, Final
 import streamlit as st
 
 from console.health.charts import drawn
+from console.health.render import reading
+from console.health.render.reading import Root
 from console.settings import Address, readable
 from console.ui import (
     health_baseline,
@@ -35,22 +37,19 @@ def nothing(address: Address) -> None:
 
 def draw(address: Address, report: Mapping[str, Any]) -> None:
     _earlier(report)
-    findings: Sequence[Mapping[str, Any]] = report.get("findings") or ()
-    open_ones = [f for f in findings if f.get("accepted") is None]
-    roots = _roots(report, open_ones)
-    _verdict(report, roots, open_ones)
+    held = reading.parts(report)
+    roots = held.roots
+    _verdict(report, roots)
     _figures(report)
     palette = health_pictures.Palette()
-    others = [f for f in open_ones if f not in roots and not f.get("because_of_ids")]
     if roots:
         left, right = st.columns(COLUMNS, gap="medium")
         with left:
-            for place, finding in enumerate(roots):
-                follows = [f for f in findings if finding.get("id") in (f.get("because_of_ids") or ())]
-                health_card.draw(address, report, finding, follows, place)
-            _below(address, report, others, len(roots))
+            for place, root in enumerate(roots):
+                health_card.draw(address, report, root.finding, root.symptoms, place)
+            _below(address, report, held)
         with right:
-            _lengths(report, palette, (roots[0].get("group") or {}).get("field"))
+            _lengths(report, palette, (roots[0].finding.get("group") or {}).get("field"))
             _versions(report, palette)
     else:
         left, right = st.columns(2, gap="medium")
@@ -58,7 +57,7 @@ def draw(address: Address, report: Mapping[str, Any]) -> None:
             _lengths(report, palette, None)
         with right:
             _versions(report, palette)
-        _below(address, report, others, 0)
+        _below(address, report, held)
     with panels.guarded("The comparison with the baseline"):
         health_baseline.draw(report)
     with panels.guarded("The picture of the figures"):
@@ -78,12 +77,10 @@ def _versions(report: Mapping[str, Any], palette: health_pictures.Palette) -> No
         health_pictures.versions(drawn(report, "versions"), palette)
 
 
-def _below(
-    address: Address, report: Mapping[str, Any], others: Sequence[Mapping[str, Any]], first: int
-) -> None:
+def _below(address: Address, report: Mapping[str, Any], held: reading.Parts) -> None:
     """What does not lead: notes, accepted findings, and what could not be measured."""
-    _noticed(address, report, others, first)
-    _accepted([f for f in report.get("findings") or () if f.get("accepted") is not None])
+    _noticed(address, report, held.others, len(held.roots))
+    _accepted(held.accepted)
     _unmeasured(report)
 
 
@@ -96,20 +93,10 @@ def _earlier(report: Mapping[str, Any]) -> None:
         st.button("Show the newest", key="health.newest", on_click=health_state.show, args=(None,))
 
 
-def _roots(report: Mapping[str, Any], findings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    wanted = list(report.get("root_ids") or ())
-    by_id = {f.get("id"): f for f in findings}
-    return [by_id[i] for i in wanted if i in by_id]
-
-
-def _verdict(
-    report: Mapping[str, Any], roots: Sequence[Mapping[str, Any]], findings: Sequence[Mapping[str, Any]]
-) -> None:
+def _verdict(report: Mapping[str, Any], roots: Sequence[Root]) -> None:
     word, icon, colour = health_words.verdict(report.get("verdict"))
-    symptoms = sum(1 for f in findings if f.get("because_of_ids"))
     if roots:
-        title = words.plural(len(roots), "root cause")
-        title += f", {words.plural(symptoms, 'symptom')}" if symptoms else ""
+        title = _counted(roots)
     elif report.get("verdict") == "not_known":
         title = (
             "No fault found, and not all could be told" if report.get("scanned") else "It could not be told"
@@ -119,10 +106,21 @@ def _verdict(
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="health_verdict"):
         st.badge(word, icon=icon, color=colour)
         st.header(title, width="content", anchor=False)
-    said = report.get("headline") or (roots[0].get("summary") if roots else "")
+    said = report.get("headline") or (roots[0].finding.get("summary") if roots else "")
     if said:
         st.text(words.printable(str(said)))
     note([words.printable(str(line)) for line in report.get("limits") or ()], key="health.limits")
+
+
+def _counted(roots: Sequence[Root]) -> str:
+    """`2 root causes, 1 of them accepted, 3 symptoms`."""
+    known = sum(r.finding.get("accepted") is not None for r in roots)
+    symptoms = len({str(f.get("id")) for r in roots for f in r.symptoms})
+    whole = known == len(roots)
+    parts = [words.plural(known, "accepted root cause") if whole else words.plural(len(roots), "root cause")]
+    parts += [f"{known} of them accepted"] if known and not whole else []
+    parts += [words.plural(symptoms, "symptom")] if symptoms else []
+    return ", ".join(parts)
 
 
 def _figures(report: Mapping[str, Any]) -> None:

@@ -253,6 +253,14 @@ class TestAccepted:
         out = report(world(), finding(), symptom, accepted=[accepted()])
         assert out.verdict == "degraded"
         assert out.data["root_causes"] == ["norm-drift"]
+        assert (
+            "This cause is accepted; what follows from it is not, and counts: collapsed-neighbors."
+            in out.data["headline"]
+        )
+
+    def test_only_an_accepted_cause_is_called_one(self) -> None:
+        out = report(world(), finding(), finding("collapsed-neighbors", because_of=("norm-drift",)))
+        assert "accepted" not in out.data["headline"]
 
 
 class TestSentences:

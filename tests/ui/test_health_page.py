@@ -117,6 +117,26 @@ def test_the_last_report_is_shown_and_nothing_is_asked_of_the_database(app: App,
     assert test.query_params["a"] == A
 
 
+def test_an_accepted_cause_of_what_counts_leads_with_its_reason(app: App, things: Pretend) -> None:
+    """The badge says broken, so the page shows by what: the symptom below the cause that somebody accepted."""
+    made = report(A).data["findings"]
+    known = {**made[0], "accepted": {"reason": "The old camera", "until": "2027-01-31"}}
+    save(report(A, findings=[{**made[1], "severity": "critical"}, made[2], known, made[3]]))
+    said = texts(settled(app("health", a=A)))
+    assert "1 accepted root cause, 1 symptom" in said
+    assert "No fault found" not in said
+    assert "Accepted: The old camera, until 2027-01-31." in said
+    assert said.count(":gray-badge[:material/check: Accepted]") == 2
+    assert "critical" not in said.lower().replace("critical-", "")
+    assert said.count("The old camera") == 1
+
+
+def test_a_symptom_of_nothing_that_leads_is_still_on_the_page(app: App, things: Pretend) -> None:
+    made = report(A).data["findings"]
+    save(report(A, root_ids=[], root_causes=[], findings=[{**made[1], "because_of_ids": ["gone"]}]))
+    assert made[1]["summary"] in texts(settled(app("health", a=A)))
+
+
 def test_a_healthy_report_says_what_it_does_not_see(app: App, things: Pretend) -> None:
     save(healthy(A))
     said = texts(settled(app("health", a=A)))
