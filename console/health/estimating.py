@@ -18,10 +18,12 @@ def estimated(finding: Finding, evidence: Evidence) -> tuple[float, float, float
     """(estimate, low, high) of the affected rows of the whole collection.
 
     None where every row was looked at, where those that were looked at are no random part of the collection (a check
-    that looks at such a part only, as re-encoding does at rows with a source, says it itself: `of_part`), and where
-    rows are at fault in pairs.
+    that looks at such a part only, as re-encoding does at rows with a source, says it itself: `of_part`; the rows of
+    an earlier sample are none of the rows that came since), and where rows are at fault in pairs.
     """
     scan = evidence.scan
+    if scan.again:
+        return None
     if finding.rows_estimated is not None:
         return finding.rows_estimated
     if finding.rows is None or finding.affected is None or finding.basis == "probe" or _paired(finding):

@@ -38,6 +38,10 @@ class ScanFacts:
     changed: str = ""
     bias: str = ""
     """What keeps the sample from being uniform, else ""."""
+    again: bool = False
+    """The rows are those of an earlier sample: no random part of the rows that are there now."""
+    then: int | None = None
+    """Rows of the collection when that sample was drawn, where it is known."""
 
     @property
     def basis(self) -> Basis:

@@ -175,9 +175,12 @@ def inferred_versions(evidence: Evidence) -> dict[str, dict[str, Any]] | None:
 
 
 def untagged_rows(evidence: Evidence, untagged: Mask) -> tuple[int, float, float]:
-    """Untagged rows with a direction in the whole collection, and their interval where it was not read whole."""
+    """Untagged rows with a direction in the whole collection, and their interval where it was not read whole.
+
+    Of an earlier sample read again only its own: it says nothing of the rows that came since.
+    """
     held, scan = int((evidence.good & untagged).sum()), evidence.scan
-    if scan.exact or not scan.scanned:
+    if scan.exact or scan.again or not scan.scanned:
         return held, held, held
     low, high = clopper_pearson(held, scan.scanned)
     return round(held / scan.scanned * scan.rows), low * scan.rows, high * scan.rows

@@ -65,9 +65,10 @@ def check(
     _asked(ws, address, fields, options)
     tell(Progress("Looking at a few rows"))
     names = field_names(ws, address, description, connector, real, options)
-    only = None
+    only = then = None
     if options.sample_of is not None:
-        only = past(ws, address.with_vector(fields[0].name)).sampled_ids(options.sample_of)
+        before = past(ws, address.with_vector(fields[0].name))
+        only, then = before.sampled_ids(options.sample_of), before.rows_of(options.sample_of)
     read = examine(
         connector,
         real,
@@ -78,6 +79,7 @@ def check(
         tell=tell,
         cancelled=cancelled,
         only=only,
+        then=then,
         seek=options.budget > 0 and connector.spec.snapshot is None,
     )
     budget = Budget(options.budget, cancelled)
@@ -156,6 +158,7 @@ def _judge(
     if connector.spec.snapshot is not None:
         unmeasured += _untold(evidence)
     findings = explain(measured, evidence, rules, np.random.default_rng(options.seed))
+    evidence.table.rest()
     report = build(
         evidence,
         rules,
@@ -179,6 +182,7 @@ def judge(evidence: Evidence, rules: Policy) -> tuple[list[Finding], list[NotMea
             outcomes = one.run(evidence, rules)
         except FAILURES as fault:
             outcomes = [NotMeasured(one.code, f"The check failed ({type(fault).__name__}).")]
+        evidence.table.rest()
         for outcome in outcomes:
             if isinstance(outcome, NotMeasured):
                 unmeasured.append(outcome)
@@ -268,6 +272,7 @@ def _probe(
             results[one.result] = NotMeasured(one.name, f"{error.message} ({error.code})")
         except FAILURES as fault:
             results[one.result] = NotMeasured(one.name, f"The probe failed ({type(fault).__name__}).")
+        evidence.table.rest()
     return replace(evidence, results=results)
 
 

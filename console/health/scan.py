@@ -49,9 +49,10 @@ def examine(
     tell: Tell,
     cancelled: Callable[[], bool],
     only: Sequence[RowId] | None = None,
+    then: int | None = None,
     seek: bool = False,
 ) -> Mapping[str, Examined]:
-    """One pass for all `fields`; `only`: these rows (a report's sample read again).
+    """One pass for all `fields`; `only`: these rows (a report's sample read again; `then`: rows of the collection at the time).
 
     `seek`: where every row is read and the reservoir can't hold them all, the nearest rows of some are found too.
     Raises `Cancelled` and what reading raises.
@@ -75,6 +76,7 @@ def examine(
     changed = bias = ""
     if only is not None:
         changed = read_again(reader, target, fields, gathering, only, pace)
+        bias = came_since(counted.rows, then)
     elif whole:
         read_ranges(reader, target, fields, gathering, counted.rows, pace)
     else:
@@ -95,6 +97,8 @@ def examine(
         started=started,
         changed=changed,
         bias=bias,
+        again=only is not None,
+        then=then,
     )
     return _examined(gathering, facts)
 
@@ -131,6 +135,14 @@ def moved(before: int, after: int, scanned: int) -> str:
     if scanned != before:
         return f"{before:,} rows were counted and {scanned:,} read: the collection changed while it was read."
     return ""
+
+
+def came_since(now: int, then: int | None) -> str:
+    """What a sample that is read again says of rows that it can't hold."""
+    more = (
+        f" The collection has {now - then:,} rows more than then." if then is not None and now > then else ""
+    )
+    return f"Rows that came since that report can't be among these.{more}"
 
 
 def _examined(gathering: Gathering, facts: ScanFacts) -> dict[str, Examined]:

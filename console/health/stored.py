@@ -64,6 +64,11 @@ class Past:
             ) from None
         return ids.take(range(len(ids)))
 
+    def rows_of(self, report: str) -> int | None:
+        """Rows of the collection at a report's time. Raises `not-found`."""
+        rows = self._asked().whole(report, arrays=False).data.get("rows")
+        return rows if isinstance(rows, int) else None
+
     def _pinned(self) -> Baseline | None:
         if self._store is None:
             return None

@@ -119,6 +119,26 @@ def test_a_named_report_the_latest_and_one_that_is_not_there(ws: Workspace) -> N
     assert latest not in (first["id"], second["id"])
 
 
+def test_a_sample_read_again_says_nothing_of_the_rows_that_came_since(ws: Workspace) -> None:
+    first = checked(ws, CheckOptions(sample=100, seed=3))
+    zero = np.zeros(64, np.float32)
+    write(ws, [row(i, zero) for i in range(ROWS, ROWS + 400)])
+    write(ws, [row(i, zero) for i in past(ws, AT.with_vector("clip")).sampled_ids(first["id"])[:3]])
+    again = checked(ws, CheckOptions(sample_of=first["id"]))
+    assert (again["scanned"], again["rows"], again["profile"]["zero"]) == (100, ROWS + 400, 3)
+    told = " ".join(again["limits"])
+    assert (
+        "Rows that came since that report can't be among these. The collection has 400 rows more than then."
+        in told
+    )
+    assert "of all rows" not in told
+    assert "for the whole collection" not in told
+    hit = found(again, "zero-vectors")
+    assert (hit["rows"], hit["rows_estimated"]) == (3, None)
+    fresh = found(checked(ws, CheckOptions(sample=100, seed=3)), "zero-vectors")
+    assert fresh["rows_estimated"]["low"] <= 403 <= fresh["rows_estimated"]["high"]
+
+
 def test_the_same_sample_is_read_again(ws: Workspace) -> None:
     first = checked(ws, CheckOptions(sample=100, seed=3))
     held = past(ws, AT.with_vector("clip"))

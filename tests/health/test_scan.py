@@ -280,6 +280,18 @@ def test_the_rows_of_an_earlier_sample_are_read_again():
     assert set(out.table.ids.take(range(2))) == {held.ids[7], held.ids[3]}
     assert not out.facts.exact
     assert out.facts.changed == "1 of the 3 rows of the earlier sample are gone."
+    assert out.facts.again
+    assert out.facts.bias == "Rows that came since that report can't be among these."
+    assert not run(reader, CheckOptions(sample=50)).facts.again
+
+
+@pytest.mark.parametrize(
+    ("then", "more"), [(200, ""), (201, ""), (188, " The collection has 12 rows more than then.")]
+)
+def test_rows_that_came_since_a_sample_are_counted_where_that_is_known(then: int, more: str):
+    reader, held = memory(200)
+    facts = run(reader, CheckOptions(sample_of="1"), only=held.ids[:5], then=then).facts
+    assert facts.bias == f"Rows that came since that report can't be among these.{more}"
 
 
 class Moving:

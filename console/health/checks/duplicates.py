@@ -136,7 +136,7 @@ def _ingested_twice(evidence: Evidence, classes: _Classes, of: Mapping[str, floa
         # Each of a sample's m (m - 1) / 2 pairs is one of N (N - 1) / 2; twins make share N / 2 of those.
         pairs, draws = int(np.count_nonzero(counts == 2)), n * (n - 1) // 2
         value, low = pairs / draws, clopper_pearson(pairs, draws)[0]
-        of_all = max(scan.rows - 1, 1)
+        of_all = max((scan.then or scan.rows) - 1, 1)
         sure = min(1.0, low * of_all)
         facts |= {"share_estimated": min(1.0, value * of_all), "share_at_least": sure}
     if sure <= of["twice_share"]:
