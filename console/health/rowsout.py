@@ -25,8 +25,10 @@ CHUNK: Final = 65_536
 
 
 def write_rows(file: str | Path, *reports: Report) -> int:
-    """Writes a header line, then `{"id", "codes", "norm", "version", "group"}` per affected row; returns the rows.
+    """Writes a header line, then `{"id", "codes", "findings", "norm", "version", "group"}` per affected row; returns
+    the rows.
 
+    Two findings may be of one code: `findings` has the ids of the row's own, the header those that are in the file.
     The header says whether these are all affected rows or those of the sample; several reports stand one after
     the other, each behind its header. The file appears whole
     or not at all. Raises `usage` where it can't be written, `disk-full`, and `unsupported` for a stored report.
@@ -113,6 +115,7 @@ def _header(report: Report, evidence: Evidence, findings: list[Finding], count: 
         "scanned": evidence.scan.scanned,
         "collection_rows": evidence.scan.rows,
         "examined_in_part": partly,
+        "findings": [f.id for f in findings],
     }
 
 
@@ -128,6 +131,7 @@ def _row(
     return {
         "id": table.ids.at(row),
         "codes": list(dict.fromkeys(f.code for f in own)),
+        "findings": [f.id for f in own],
         "norm": float(table.norm[row]),
         "version": None if tags is None else tags.value(row),
         "group": None if group is None else {"field": group.field, "value": group.value},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import streamlit as st
@@ -30,17 +31,38 @@ def exporter(report: Mapping[str, Any], finding: Mapping[str, Any]) -> Callable[
     )
 
 
+def written(report: Mapping[str, Any], finding: Mapping[str, Any]) -> Path | None:
+    """The file in which the check wrote down the rows of this finding; None where there is none."""
+    path = kept.place(session.workspace().home, str(report.get("id")))
+    if path is None:
+        return None
+    try:
+        with path.open(encoding="utf-8") as file:
+            head = json.loads(next(file))
+            if "findings" in head:
+                return path if finding.get("id") in head["findings"] else None
+            return path if any(_of(finding, json.loads(line)) for line in file) else None
+    except (OSError, ValueError, StopIteration):
+        return None
+
+
+def _of(finding: Mapping[str, Any], line: Mapping[str, Any]) -> bool:
+    """Two findings may be of one code; files of earlier versions tell codes alone."""
+    if "findings" in line:
+        return finding.get("id") in line["findings"]
+    return finding.get("code") in line["codes"]
+
+
 def lines(report: Mapping[str, Any], finding: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The affected rows that the check wrote down; else the sampled ids that the report holds."""
-    code = finding.get("code")
-    path = kept.place(session.workspace().home, str(report.get("id")))
-    if path is not None and path.is_file():
+    code, own = finding.get("code"), finding.get("id")
+    path = written(report, finding)
+    if path is not None:
         with path.open(encoding="utf-8") as file:
-            yield {**json.loads(next(file)), "code": code}
-            for line in file:
-                held = json.loads(line)
-                if code in held["codes"]:
-                    yield held
+            head = json.loads(next(file))
+            held = [line for line in map(json.loads, file) if _of(finding, line)]
+        yield {**head, "affected": len(held), "code": code, "findings": [own]}
+        yield from held
         return
     ids = list(finding.get("sample_ids") or ())
     yield {
@@ -53,9 +75,10 @@ def lines(report: Mapping[str, Any], finding: Mapping[str, Any]) -> Iterator[Map
         "affected": finding.get("rows"),
         "scanned": report.get("scanned"),
         "code": code,
+        "findings": [own],
     }
     for row in ids:
-        yield {"id": row, "codes": [code]}
+        yield {"id": row, "codes": [code], "findings": [own]}
 
 
 def draw(address: Address, report: Mapping[str, Any], ids: Sequence[RowId], key: str) -> None:

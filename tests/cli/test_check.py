@@ -475,7 +475,7 @@ def test_the_affected_rows_are_written(console: Inside, tmp_path: Path) -> None:
     assert (head["report"], head["scanned"]) == (ran.json["id"], SOUND)
     assert "every affected row" in head["rows"]
     drifted = [r for r in rows if "norm-drift" in r["codes"]]
-    assert all(set(r) == {"id", "codes", "norm", "version", "group"} for r in rows)
+    assert all(set(r) == {"id", "codes", "findings", "norm", "version", "group"} for r in rows)
     assert [r["id"] for r in drifted] == list(FAULTY)
     assert all(r["norm"] == pytest.approx(1.7, abs=1e-3) for r in drifted)
     console("check", "emb/broken", "--sample", "100", "--rows-out", str(file))

@@ -540,11 +540,27 @@ class TestRowsOut:
         assert header["rows"] == "every affected row"
         assert len(rows) == header["affected"] == 50
         assert rows[0] == {
-            "id": 0, "codes": ["norm-drift", "zero-vectors"], "norm": pytest.approx(float(e.table.norm[0])),
+            "id": 0, "codes": ["norm-drift", "zero-vectors"], "findings": ["norm-drift", "zero-vectors"], "norm": pytest.approx(float(e.table.norm[0])),
             "version": "v2", "group": {"field": "source", "value": "camera-3"},
         }  # fmt: skip
         assert rows[3]["codes"] == ["norm-drift"]
         assert [p.name for p in tmp_path.iterdir()] == ["rows.jsonl"]
+
+    def test_two_findings_of_one_code_are_told_apart(self, tmp_path) -> None:
+        first, second = np.arange(200) < 3, np.arange(200) == 5
+        made = report(
+            world(),
+            finding("duplicate-vectors", key="placeholder", affected=first, rows=3),
+            finding("duplicate-vectors", key="source", affected=second, rows=1),
+        )
+        write_rows(tmp_path / "rows.jsonl", made)
+        header, *rows = self.read(tmp_path / "rows.jsonl")
+        ids = {f["key"]: f["id"] for f in made.data["findings"]}
+        assert set(header["findings"]) == set(ids.values())
+        assert [(r["id"], r["codes"], r["findings"]) for r in rows] == [
+            *((i, ["duplicate-vectors"], [ids["placeholder"]]) for i in range(3)),
+            (5, ["duplicate-vectors"], [ids["source"]]),
+        ]
 
     def test_a_sample_says_so(self, tmp_path) -> None:
         file = tmp_path / "rows.jsonl"

@@ -358,7 +358,38 @@ def test_the_export_holds_what_the_check_wrote_down_else_the_sampled_ids(app: Ap
         json.loads(line) for line in health_rows.exporter(made.data, made.data["findings"][0])().splitlines()
     ]
     assert [line.get("id") for line in lines] == [None, 9]
+    assert lines[0]["affected"] == 1
+    held[0]["findings"] = ["version-mix"]
+    place.write_text("".join(json.dumps(h) + "\n" for h in held))
+    others = health_rows.lines(made.data, made.data["findings"][0])
+    assert [line.get("id") for line in others] == [None, 0, 2, 4], "it has no rows in the file"
     assert rows.place(session.workspace().home, "../../x") is None
+
+
+def test_of_two_findings_of_one_code_each_exports_its_own_rows(app: App, things: Pretend) -> None:
+    """Who removes duplicates by such a file must not lose sound rows."""
+    import json
+
+    from console.jobs import rows
+    from console.ui import health_rows
+
+    some = [
+        finding("duplicate-vectors", id=f"duplicate-vectors:{k}", key=k) for k in ("placeholder", "source")
+    ]
+    made = report(A, findings=some)
+    place = rows.place(session.workspace().home, made.id)
+    assert place is not None
+    place.parent.mkdir(parents=True)
+    ids = [str(f["id"]) for f in some]
+    held = [{"header": True, "every": True, "affected": 3, "findings": ids},
+            {"id": 1, "codes": ["duplicate-vectors"], "findings": ids[:1]},
+            {"id": 2, "codes": ["duplicate-vectors"], "findings": ids[1:]},
+            {"id": 3, "codes": ["duplicate-vectors"], "findings": ids}]  # fmt: skip
+    place.write_text("".join(json.dumps(h) + "\n" for h in held))
+    for one, own in zip(some, ([1, 3], [2, 3]), strict=True):
+        head, *lines = health_rows.lines(made.data, one)
+        assert (head["affected"], head["findings"]) == (2, [one["id"]])
+        assert [line["id"] for line in lines] == own
 
 
 def test_a_visitor_may_check_a_sample_and_change_nothing(
