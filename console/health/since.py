@@ -7,9 +7,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from console.health.method import CONSTANT
 from console.health.table import F64, I64
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from console.health.findings import Finding, Mask
 
 SinceBasis = Literal["rows", "reports"]
+MOST: Final = 20_000
+"""Places of a change that are tried at once: arrays of as many, however many rows are affected."""
+U32: TypeAlias = npt.NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +49,18 @@ class Clock:
         return None if seen is None else Since(seen, "reports")
 
     @functools.cached_property
-    def _order(self) -> I64:
+    def _order(self) -> U32:
+        """Rows with a time, the earliest first."""
         time = self._evidence.table.time
-        held = np.flatnonzero(np.isfinite(time))
-        return held[np.argsort(time[held], kind="stable")]
+        order = np.argsort(time, kind="stable").astype(np.uint32)
+        return order[: len(order) - int(np.count_nonzero(~np.isfinite(time)))]
 
     def _by_rows(self, affected: Mask, examined: Mask | None) -> str | None:
+        if np.count_nonzero(affected) < CONSTANT["since_rows"]:
+            return None
         order = self._order if examined is None else self._order[examined[self._order]]
         start = beginning(self._evidence.table.time[order], affected[order])
+        self._evidence.table.rest()
         return None if start is None else stamp(start)
 
 
@@ -60,28 +68,41 @@ def beginning(time: F64, affected: Mask) -> float | None:
     """The time of the first affected row after the share of affected rows jumps up from nothing, else None.
 
     `time`: (n,) seconds, ascending and finite; `affected`: (n,) bool. The change is where the likelihood of two
-    shares is the largest (Hinkley 1970), between rows of different times.
+    shares is the largest (Hinkley 1970), between rows of different times. A rise is most likely right before an
+    affected row, so that only those places are tried; of very many, some first and then all around the best.
     """
-    n, total = len(time), int(np.count_nonzero(affected))
+    at = np.flatnonzero(affected)
+    n, total = len(time), len(at)
     if total < CONSTANT["since_rows"] or total == n:
         return None
-    splits = np.flatnonzero(time[1:] > time[:-1]) + 1
-    if not len(splits):
+    step = max(1, total // MOST)
+    best, _ = _rise(time, at, np.arange(0, total, step), n)
+    if best is None:
         return None
-    before = np.cumsum(affected, dtype=np.int64)[splits - 1]
-    rows_before, after, rows_after = splits, total - before, n - splits
-    rises = before / rows_before < after / rows_after
+    if step > 1:
+        best, _ = _rise(time, at, np.arange(max(0, best - step), min(total, best + step + 1)), n)
+        assert best is not None
+    split, gain = _rise(time, at, np.array([best]), n)[1]
+    before = int(np.searchsorted(at, split))
+    if before > CONSTANT["since_before"] * total or 2 * gain <= CONSTANT["since_penalty"] * math.log(n):
+        return None
+    return float(time[at[before]])
+
+
+def _rise(time: F64, at: I64, tried: I64, n: int) -> tuple[int | None, tuple[int, float]]:
+    """Of some affected rows (places in `at`) the one before which the share rises most likely; that place and its gain."""
+    total = len(at)
+    splits = np.searchsorted(time, time[at[tried]], side="left")
+    before = np.searchsorted(at, splits)
+    possible = splits > 0
+    with np.errstate(all="ignore"):
+        rises = possible & (before / splits < (total - before) / (n - splits))
     if not rises.any():
-        return None
-    gain = _likelihood(before, rows_before) + _likelihood(after, rows_after)
+        return None, (0, 0.0)
+    gain = _likelihood(before, splits) + _likelihood(total - before, n - splits)
     gain -= float(_likelihood(np.array([total]), np.array([n]))[0])
-    at = int(np.argmax(np.where(rises, gain, -np.inf)))
-    if before[at] > CONSTANT["since_before"] * total or 2 * gain[at] <= CONSTANT["since_penalty"] * math.log(
-        n
-    ):
-        return None
-    start = int(splits[at])
-    return float(time[start + int(np.argmax(affected[start:]))])
+    best = int(np.argmax(np.where(rises, gain, -np.inf)))
+    return int(tried[best]), (int(splits[best]), float(gain[best]))
 
 
 def _likelihood(hits: I64, n: I64) -> F64:

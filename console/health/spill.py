@@ -7,7 +7,7 @@ import mmap
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -98,6 +98,20 @@ class Spill:
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="plumbline-")  # noqa: SIM115
         return self._file
+
+
+def release(arrays: Iterable[Array]) -> None:
+    """Gives the memory of joined arrays back to the system; they are read from the file again when they are used.
+
+    Without it a check of millions of rows ends with all columns in memory, though no step needs more than some.
+    """
+    for array in arrays:
+        base: Any = array.base
+        while isinstance(base, np.ndarray):
+            base = base.base
+        held = base.obj if isinstance(base, memoryview) else base
+        if isinstance(held, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            held.madvise(mmap.MADV_DONTNEED)
 
 
 def _write(file: int, block: Array, offset: int) -> None:

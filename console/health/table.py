@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from connectors.model import RowId
 from console.health.findings import Mask
+from console.health.spill import release
 from console.health.values import Key
 
 U64: TypeAlias = npt.NDArray[np.uint64]
@@ -129,6 +130,13 @@ class RowTable:
 
     def flagged(self, bits: int) -> Mask:
         return (self.flags & np.uint16(bits)) != 0
+
+    def rest(self) -> None:
+        """Between two steps: what lies in a file need not stay in memory."""
+        release((
+            self.ids.high, self.ids.low, self.ids.integer, self.flags, self.norm, self.digest, self.tail, self.peak,
+            self.source, self.content, self.text_length, self.time, *(held.codes for held in self.groups.values()),
+        ))  # fmt: skip
 
     @property
     def present(self) -> Mask:

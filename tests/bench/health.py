@@ -1,26 +1,35 @@
 """Reading a collection for a check: the profile's kernel, whole scans of both databases, memory.
 
-`python -m tests.bench.health [kernel|qdrant|weaviate|memory] [ROWS]`; without a part all of them. Prints one JSON
-object a line. Ratios are taken in turns within one run, each part at its best, so they hold on any machine.
+`python -m tests.bench.health [kernel|qdrant|weaviate|memory|command] [ROWS]`; without a part all of them. Prints one
+JSON object a line. Ratios are taken in turns within one run, each part at its best, so they hold on any machine. Exits
+with 1 where a goal is missed.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from connectors.model import Batch, CollectionPlan, ConnectionSpec, Row, Target, VectorField, Vectors
+from console.health.causes import explain
+from console.health.charts import charts
+from console.health.evidence import Evidence
 from console.health.options import CheckOptions, FieldNames
+from console.health.policy import policy
 from console.health.profile import Profile
+from console.health.report import build
+from console.health.run import judge
 from console.health.scan import Examined, examine, gather
 from console.health.table import Codes
 from tests.bench.scan_weaviate import best_in_turns
@@ -31,23 +40,40 @@ QDRANT_ROWS = 200_000
 WEAVIATE_ROWS = 50_000
 FEW, MANY = 100_000, 1_000_000
 PAGE = 2_000
+AT_MOST = {
+    "profile_against_norm": 3.0,
+    "profile_with_two_groups_against_norm": 4.0,
+    "examine_time_against_bare_receive": 1.25,
+    "growth_mb": 50.0,
+    "seconds": 10.0,
+}
+AT_LEAST = {"examine_against_naive": 1.5, "check_against_naive": 1.5}
 NAMES = FieldNames(
-    version="tag", text="caption", groups=("tag", "camera"), columns=("tag", "camera", "caption")
+    version="tag",
+    text="caption",
+    time="taken_in",
+    groups=("tag", "camera"),
+    columns=("tag", "camera", "caption", "taken_in"),
 )
 
 
-def main() -> None:
+def main() -> int:
     part = sys.argv[1] if len(sys.argv) > 1 else ""
     rows = int(sys.argv[2]) if len(sys.argv) > 2 else None
     if part == "peak":
         print(json.dumps(peak(rows or FEW)))
-        return
+        return 0
     parts: dict[str, Callable[[int | None], dict[str, Any]]] = {
-        "kernel": kernel, "qdrant": qdrant, "weaviate": weaviate, "memory": memory,
+        "kernel": kernel, "qdrant": qdrant, "weaviate": weaviate, "memory": memory, "command": command,
     }  # fmt: skip
+    missed = 0
     for name, measure in parts.items():
         if part in ("", name):
-            print(json.dumps({"part": name, **measure(rows)}), flush=True)
+            held = measure(rows)
+            print(json.dumps({"part": name, **held}), flush=True)
+            missed += sum(held.get(key, goal) > goal for key, goal in AT_MOST.items())
+            missed += sum(held.get(key, goal) < goal for key, goal in AT_LEAST.items())
+    return int(missed > 0)
 
 
 def kernel(rows: int | None) -> dict[str, Any]:
@@ -94,7 +120,12 @@ def rows_of(n: int, ids: Callable[[int], Any], seed: int = 0) -> Iterator[Row]:
             yield Row(
                 ids(i),
                 {"clip": vector},
-                {"tag": f"v{i % 3}", "camera": f"camera-{i % 8}", "caption": f"row {i}"},
+                {
+                    "tag": f"v{i % 3}",
+                    "camera": f"camera-{i % 8}",
+                    "caption": f"row {i}",
+                    "taken_in": 1_700_000_000 + i,
+                },
             )
 
 
@@ -228,8 +259,25 @@ def weaviate(rows: int | None) -> dict[str, Any]:
     }
 
 
+def command(_: int | None) -> dict[str, Any]:
+    """`plumbline check --sample 5000` on the demo, from the command to its end: the median of three."""
+    command = [sys.executable, "-m", "plumbline"]
+    with tempfile.TemporaryDirectory() as folder:
+        environ = {**os.environ, "PLUMBLINE_HOME": folder}
+
+        def run(*words: str) -> float:
+            began = time.perf_counter()
+            subprocess.run([*command, *words], env=environ, cwd=folder, capture_output=True, check=True)
+            return time.perf_counter() - began
+
+        run("demo", "--no-serve")
+        took = sorted(run("check", "demo/scenes", "--sample", "5000") for _ in range(3))
+        run("demo", "--remove")
+    return {"seconds": round(took[1], 2)}
+
+
 def memory(rows: int | None) -> dict[str, Any]:
-    """Peak memory of a process that gathers generated batches: few rows, and ten times as many."""
+    """Peak memory of a process that reads generated batches and judges them: few rows, and ten times as many."""
     many = rows or MANY
     few = min(FEW, many // 10)
     peaks: dict[int, float] = {}
@@ -249,29 +297,51 @@ def memory(rows: int | None) -> dict[str, Any]:
 
 
 def peak(n: int) -> dict[str, Any]:
+    """Reading, checks, causes, report and charts; searches need a server and are not in it."""
     rng = np.random.default_rng(0)
     base = rng.standard_normal((PAGE, DIMENSION), dtype=np.float32)
-    columns = {
-        "tag": [f"v{i % 3}" for i in range(PAGE)],
-        "camera": [f"camera-{i % 8}" for i in range(PAGE)],
-    }
 
     def batches() -> Iterator[Batch]:
         for start in range(0, n, PAGE):
             size = min(PAGE, n - start)
-            matrix = base[:size] + np.float32(start)
+            matrix = base[:size] + np.float32(start / MANY)
+            matrix[:: PAGE // 4] = 0
+            at = range(start, start + size)
             held = {
-                **{f: c[:size] for f, c in columns.items()},
-                "caption": [f"row {start + i}" for i in range(size)],
+                "tag": [f"v{i % 3}" for i in at],
+                "camera": [f"camera-{i % 8}" for i in at],
+                "caption": [f"row {i}" for i in at],
+                "taken_in": [1_700_000_000 + i for i in at],
             }
-            yield Batch(
-                tuple(range(start, start + size)), {"clip": Vectors(matrix, np.ones(size, np.bool_))}, held
-            )
+            yield Batch(tuple(at), {"": Vectors(matrix, np.ones(size, np.bool_))}, held)
 
-    out = gather(batches(), ["clip"], NAMES)["clip"]
+    out = gather(batches(), [""], NAMES)[""]
     assert out.facts.scanned == len(out.table) == n
+    codes = judged(out)
+    assert "zero-vectors" in codes
     return {"rows": n, "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)}
 
 
+def judged(out: Examined) -> list[str]:
+    """Codes of the report on rows that no server holds."""
+    from tests.health.served import memory as stand_in
+
+    t = Target("rows")
+    reader = stand_in(np.eye(2, DIMENSION, dtype=np.float32))
+    description = reader.describe(t)
+    field = description.field("")
+    assert field is not None
+    evidence = Evidence(
+        "bench/rows", "qdrant", description, field, reader.server(), reader.index_state(t), reader.capabilities(t),
+        CheckOptions(sample=None), NAMES, out.facts, out.profile, out.table, out.reservoir,
+    )  # fmt: skip
+    rules = policy()
+    measured, unmeasured = judge(evidence, rules)
+    found = explain(measured, evidence, rules, np.random.default_rng(0))
+    report = build(evidence, rules, found, unmeasured, accepted=(), at=datetime.now(UTC), seconds=0.0)
+    charts(evidence, measured)
+    return [f["code"] for f in report.data["findings"]]
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -24,12 +24,15 @@ from tests.bench.health import DIMENSION, NAMES, naive_lengths, rows_of, stock_c
 from tests.bench.scan_weaviate import best_in_turns
 
 ROWS = 50_000
+GOAL = 2.0
 
 
-def main() -> None:
+def main() -> int:
     n = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(measured(Path(folder), n)))
+        held = measured(Path(folder), n)
+    print(json.dumps(held))
+    return int(held["with_unpacking_against_naive"] < GOAL)
 
 
 def measured(folder: Path, n: int) -> dict[str, Any]:
@@ -86,4 +89,4 @@ def pack(store: Path, file: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
