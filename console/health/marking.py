@@ -85,8 +85,13 @@ def finding(
     effect: Effect | None = None,
     group: Group | None = None,
     key: str = "",
+    paired: bool = False,
 ) -> Finding:
-    """The finding of a row check."""
+    """The finding of a row check.
+
+    `paired`: rows that are at fault only beside another one, which a sample may lack: the share of a sample is below
+    that of the collection, and no interval around it holds the truth.
+    """
     return Finding(
         code,
         severity,
@@ -95,7 +100,7 @@ def finding(
         remedy,
         rows=marked.rows,
         share=marked.share,
-        interval=marked.interval,
+        interval=None if paired else marked.interval,
         effect=effect,
         group=group,
         evidence=dict(facts or {}),

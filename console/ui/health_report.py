@@ -145,6 +145,8 @@ def _figures(report: Mapping[str, Any]) -> None:
         ):
             held = profile.get(key)
             value, beside = health_words.counted(held if isinstance(held, int) else None, scanned, exact)
+            if key == "duplicates" and not exact and scanned:
+                beside = "in the sample"
             st.metric(
                 name, value, beside, delta_color="off", delta_arrow="off", border=True, height="stretch"
             )

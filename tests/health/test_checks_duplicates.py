@@ -152,6 +152,26 @@ def test_twins_are_seen_in_a_sample_by_how_often_pairs_meet() -> None:
     assert [f.severity for f in run("duplicate-vectors", held)[0]] == ["info"]
 
 
+def test_pairs_of_a_sample_have_no_interval_for_it_would_not_hold_the_truth() -> None:
+    """Of 6,000 rows that all have a twin, a sample of 300 holds both of a few: 5% of it, and 100% of all."""
+    n, m = 6_000, 300
+    once = anisotropic(n // 2, 32, 5)
+    seen = 0
+    for seed in range(5):
+        chosen = np.sort(np.random.default_rng(seed).choice(n, m, replace=False))
+        of = chosen % (n // 2)
+        for payloads in ([{"caption": f"row {i}"} for i in of], [{"caption": f"row {i}"} for i in chosen]):
+            for found in run("duplicate-vectors", evidence(once[of], payloads, exact=False, rows=n))[0]:
+                assert found.key in ("twice", "same-source", "small")
+                assert (found.basis, found.interval) == ("sample", None)
+                assert " in the sample have " in found.summary
+                seen += 1
+    assert seen >= 5
+    whole = evidence(once[np.arange(n) % (n // 2)], [{"caption": f"row {i}"} for i in range(n)])
+    (found,) = run("duplicate-vectors", whole)[0]
+    assert (found.share, found.interval, "sample" in found.summary) == (1.0, None, False)
+
+
 def test_a_class_in_a_sample_is_held_to_its_lower_bound() -> None:
     def sampled(k: int) -> Evidence:
         held = copied(5000, np.arange(k))

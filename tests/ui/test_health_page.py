@@ -19,7 +19,7 @@ from console.health.options import CheckOptions
 from console.jobs.model import Run
 from console.settings import Address
 from console.store import Store
-from console.ui import actions, board, health_baseline, health_history, serving, session
+from console.ui import actions, board, health_baseline, health_card, health_history, serving, session
 from console.ui.health_sparks import Spark, said
 from tests.ui.pretend import Held, Pretend
 from tests.ui.reports import EVIL, Made, finding, healthy, report
@@ -111,6 +111,7 @@ def test_the_last_report_is_shown_and_nothing_is_asked_of_the_database(app: App,
     assert "There is no baseline." in said
     shown = {m.label: (m.value, m.delta) for m in test.metric}
     assert shown["Zero vectors"] == ("0", "at most 0.074%")
+    assert shown["Duplicates"] == ("12", "in the sample")
     assert shown["Not finite"][0] == "3"
     assert shown["Rows"] == ("18,000", "5,000 read")
     assert not {"scan", "sample", "search", "fetch", "facet", "count", "describe"} & set(things.calls)
@@ -343,6 +344,10 @@ def test_the_export_holds_what_the_check_wrote_down_else_the_sampled_ids(app: Ap
     from console.ui import health_rows
 
     made = report(A)
+    first = made.data["findings"][0]
+    assert health_card.exported(made.data, first) == "Export 3 of 1,012 ids"
+    assert health_card.exported(made.data, {**first, "rows": None}) == "Export 3 ids"
+    assert health_card.exported(made.data, {**first, "rows": 3}) == "Export the affected rows"
     lines = [
         json.loads(line) for line in health_rows.exporter(made.data, made.data["findings"][0])().splitlines()
     ]
@@ -359,6 +364,7 @@ def test_the_export_holds_what_the_check_wrote_down_else_the_sampled_ids(app: Ap
     ]
     assert [line.get("id") for line in lines] == [None, 9]
     assert lines[0]["affected"] == 1
+    assert health_card.exported(made.data, first) == "Export the affected rows"
     held[0]["findings"] = ["version-mix"]
     place.write_text("".join(json.dumps(h) + "\n" for h in held))
     others = health_rows.lines(made.data, made.data["findings"][0])

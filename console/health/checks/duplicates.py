@@ -147,12 +147,24 @@ def _ingested_twice(evidence: Evidence, classes: _Classes, of: Mapping[str, floa
     said = f"{marked.told()} have a twin with the same vector and the same payload: they were ingested twice."
     if not scan.exact:
         said = (
-            f"{marked.told()} have a twin with the same vector and payload even in the sample, as if at least"
+            f"{marked.told()} in the sample have a twin with the same vector and payload even there, as if at least"
             f" {sure:.0%} of all rows were ingested twice."
         )
     cure = Remedy("dedupe", "Keep one row of each pair, and give rows ids that come from their source.")
     facts |= _lag(evidence, classes, of)
-    return [finding(evidence, marked, "duplicate-vectors", "warning", said, cure, facts=facts, key="twice")]
+    return [
+        finding(
+            evidence,
+            marked,
+            "duplicate-vectors",
+            "warning",
+            said,
+            cure,
+            facts=facts,
+            key="twice",
+            paired=True,
+        )
+    ]
 
 
 def _exact(
@@ -179,7 +191,8 @@ def _exact(
         **_lag(evidence, classes, of),
     }
     share = "one vector" if count == 1 else f"{count:,} vectors between them"
-    said = f"{marked.told()} have {share}"
+    paired = bool(key)
+    said = f"{marked.told()}{' in the sample' if paired and not evidence.scan.exact else ''} have {share}"
     said += f", the commonest on {largest:,} rows" if count > 1 else ""
     if same:
         severity: Severity = "info"
@@ -195,7 +208,11 @@ def _exact(
         severity = _weight(marked, of)
         said += ", though their sources differ or are not known"
         cure = Remedy("dedupe", _DEDUPE)
-    return finding(evidence, marked, "duplicate-vectors", severity, f"{said}.", cure, facts=facts, key=key)
+    if paired and not evidence.scan.exact:
+        said += ". A sample lacks the twin of most rows, so the collection may hold many more"
+    return finding(
+        evidence, marked, "duplicate-vectors", severity, f"{said}.", cure, facts=facts, key=key, paired=paired
+    )
 
 
 def _weight(marked: Marked, of: Mapping[str, float]) -> Severity:
