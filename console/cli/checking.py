@@ -121,6 +121,7 @@ def _told(error: PlumblineError, secrets: Sequence[str]) -> dict[str, str]:
 def _one(address: Address, ws: Workspace, options: CheckOptions, context: Context) -> list[Report]:
     from console.health.keeping import keep
     from console.health.run import check as examine
+    from console.jobs import rows
 
     meter = _Meter(context, readable(address))
     try:
@@ -131,6 +132,9 @@ def _one(address: Address, ws: Workspace, options: CheckOptions, context: Contex
         note = keep(ws, report)
         if note:
             context.out.note(f"{readable(address)}: {note}")
+        else:
+            # The page exports them from there.
+            rows.keep(ws.home, report)
     return reports
 
 

@@ -1,4 +1,4 @@
-"""The affected rows of a check that ran here, kept as a file beside the reports for who wants to export them."""
+"""The affected rows of a check that was made here, kept as a file beside the reports for who wants to export them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,11 @@ def _count(report: Report) -> int:
 
 
 def _tidy(folder: Path) -> None:
-    files = sorted(folder.glob("*.jsonl"), key=lambda p: p.stat().st_mtime)
-    for old in files[: max(0, len(files) - KEPT)]:
+    """Two checks may end at once: what one has removed the other no longer finds."""
+    aged: list[tuple[float, Path]] = []
+    for file in folder.glob("*.jsonl"):
+        with contextlib.suppress(OSError):
+            aged.append((file.stat().st_mtime, file))
+    for _, old in sorted(aged)[: max(0, len(aged) - KEPT)]:
         with contextlib.suppress(OSError):
             old.unlink()

@@ -137,7 +137,7 @@ def _buttons(address: Address, report: Mapping[str, Any], finding: Mapping[str, 
             label = "Hide the rows" if st.session_state.get(shown) else "Show some rows"
             st.button(label, key=f"{key}.show", on_click=_turn, args=(shown,))
             st.download_button(
-                "Export the affected rows",
+                exported(report, finding),
                 health_rows.exporter(report, finding),
                 file_name=f"{health_words.code(finding)}-rows.jsonl",
                 mime="application/jsonl",
@@ -150,6 +150,16 @@ def _buttons(address: Address, report: Mapping[str, Any], finding: Mapping[str, 
         st.caption(health_words.code(finding), width="content")
     if ids and st.session_state.get(shown):
         health_rows.draw(address, report, ids, f"{key}.grid")
+
+
+def exported(report: Mapping[str, Any], finding: Mapping[str, Any]) -> str:
+    """The export in words: a report whose rows were not written down on this machine has some ids alone."""
+    ids, rows = list(finding.get("sample_ids") or ()), finding.get("rows")
+    if rows == len(ids) or health_rows.written(report, finding) is not None:
+        return "Export the affected rows"
+    if isinstance(rows, int):
+        return f"Export {len(ids):,} of {words.plural(rows, 'id')}"
+    return f"Export {words.plural(len(ids), 'id')}"
 
 
 def _turn(name: str) -> None:

@@ -21,6 +21,7 @@ import pytest
 
 from connectors.model import CollectionPlan, ConnectionSpec, Row, Target, VectorField
 from connectors.registry import connect
+from console.jobs.rows import place as rows_of
 from tests.cli.checkstore import BAD, FAULTY, ODD, SECRET, SOUND, checked, console, program
 from tests.cli.conftest import HOUSE, Inside, Shell
 
@@ -482,6 +483,16 @@ def test_the_affected_rows_are_written(console: Inside, tmp_path: Path) -> None:
     head, *rows = [json.loads(line) for line in file.read_text().splitlines()]
     assert "of the sample" in head["rows"]
     assert head["affected"] == len(rows)
+
+
+def test_the_affected_rows_are_kept_for_the_page(console: Inside) -> None:
+    """A check by hand or by the clock is exported whole from there, as one that the page started."""
+    held = console("check", "emb/broken", "--full", "--format", "json").json
+    place = rows_of(console.home, held["id"])
+    assert place is not None
+    drifted = held["findings"][0]
+    lines = [json.loads(line) for line in place.read_text().splitlines()[1:]]
+    assert [r["id"] for r in lines if drifted["id"] in r["findings"]] == list(FAULTY)
 
 
 def test_the_affected_rows_of_several_reports_and_of_none(console: Inside, tmp_path: Path) -> None:
