@@ -33,7 +33,9 @@ def draw(
         _head(finding)
         st.text(words.printable(str(finding.get("summary") or "")))
         if told := reading.acceptance(finding):
-            st.text(words.printable(words.sentence(f"Accepted: {told}")))
+            st.text(words.sentence(f"Accepted: {told}"))
+        if told := reading.expired(finding):
+            st.text(words.printable(told))
         _follows(follows, key)
         remedy: Mapping[str, Any] = finding.get("remedy") or {}
         if remedy.get("text"):
@@ -73,7 +75,7 @@ def _follows(follows: Sequence[Mapping[str, Any]], key: str) -> None:
     if not follows:
         return
     lines = ["From this follows:"]
-    lines += [f"· {health_words.code(f)}: {f.get('summary') or ''}" for f in follows]
+    lines += [f"· {health_words.code(f)}: {reading.summary(f)}" for f in follows]
     note(lines, key=f"{key}.follows")
 
 

@@ -395,3 +395,27 @@ def test_comparing_hostile_reports_prints_plain_lines() -> None:
     told = lines(compare(hostile(), report()))
     assert all(plain_characters(line) and "\n" not in line for line in told)
     assert lines(compare(report(findings=[]), report(findings=[])))[3] == "Neither report has a finding."
+
+
+def test_an_acceptance_that_is_over_is_said_with_its_reason_wherever_the_finding_stands() -> None:
+    once = {"reason": "The old *camera*", "group": None, "until": "2027-01-31", "address": "prod/rows"}
+    held = report()
+    held["findings"] = [{**f, "accepted": None, "accepted_expired": once} for f in held["findings"]]
+    lead = "Accepted until 31 Jan 2027"
+    table = " ".join(" ".join(to_table(held, 80, verbose=True)).split())
+    assert table.count(f"{lead} (The old *camera*); counts again since.") == 4
+    markdown = to_markdown(held)
+    assert markdown.count(lead) == 4
+    assert "*camera*" not in markdown.replace("\\*", "")
+    shown = to_html(held)
+    assert shown.count(lead) == 4
+    sound = report()
+    assert "counts again" not in to_html(sound) + to_markdown(sound) + "".join(to_table(sound, verbose=True))
+
+
+@pytest.mark.parametrize("until", [None, "not a day", HOSTILE])
+def test_an_acceptance_with_an_odd_end_is_said_all_the_same(until: Any) -> None:
+    held = report()
+    held["findings"][0]["accepted_expired"] = {"reason": HOSTILE, "until": until}
+    assert "counts again since." in " ".join(to_table(held, 200, verbose=True))
+    assert "<script" not in to_html(held)

@@ -132,6 +132,15 @@ def test_an_accepted_cause_of_what_counts_leads_with_its_reason(app: App, things
     assert said.count("The old camera") == 1
 
 
+def test_an_acceptance_that_is_over_is_said_on_the_card(app: App, things: Pretend) -> None:
+    made = report(A).data["findings"]
+    once = {"reason": "The old camera", "group": None, "until": "2027-01-31", "address": A}
+    save(report(A, findings=[{**made[0], "accepted_expired": once}, *made[1:]]))
+    said = texts(settled(app("health", a=A)))
+    assert "Accepted until 31 Jan 2027 (The old camera); counts again since." in said
+    assert ":red-badge[:material/error: Critical]" in said
+
+
 def test_a_symptom_of_nothing_that_leads_is_still_on_the_page(app: App, things: Pretend) -> None:
     made = report(A).data["findings"]
     save(report(A, root_ids=[], root_causes=[], findings=[{**made[1], "because_of_ids": ["gone"]}]))

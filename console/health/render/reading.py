@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final, cast
 
 from console.health.wording import moment, percent, plain
@@ -108,7 +109,10 @@ def address(data: Data) -> str:
 
 
 def summary(finding: Data) -> str:
-    return plain(str(finding.get("summary") or finding["code"]))
+    """With what was accepted and is no more, for a finding that takes one line, too."""
+    told = plain(str(finding.get("summary") or finding["code"]))
+    over = expired(finding)
+    return f"{told}{'' if told.endswith(('.', '?', '!', '…')) else '.'} {over}" if over else told
 
 
 def share(finding: Data) -> str:
@@ -184,6 +188,26 @@ def acceptance(finding: Data) -> str:
     held = cast("Data", finding.get("accepted") or {})
     until = f", until {plain(str(held['until']), 40)}" if held.get("until") else ""
     return f"{plain(str(held.get('reason') or 'no reason given'), 300)}{until}"
+
+
+def expired(finding: Data) -> str:
+    """That it was accepted until a day that is over, and why; "" for any other."""
+    held = cast("Data | None", finding.get("accepted_expired"))
+    if finding.get("accepted") is not None or not isinstance(held, Mapping):
+        return ""
+    reason = plain(str(held.get("reason") or "no reason given"), 300)
+    return (
+        f"Accepted until {_day(str(held.get('until') or 'an unknown day'))} ({reason}); counts again since."
+    )
+
+
+def _day(text: str) -> str:
+    """`31 Jan 2027`, for a date in ISO 8601; the text itself where it is none."""
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        return plain(text, 40)
+    return f"{found.day} {found:%b %Y}"
 
 
 def rank(finding: Data) -> int:
