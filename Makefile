@@ -17,6 +17,7 @@ test-faults: ## every fault on every database, and the table of found, missed an
 	@tests/prepare.sh
 	@PLUMBLINETEST_FAULTS=all $(PYTHON) -m pytest tests/faults $(ARGS)
 	@$(PYTHON) -m tests.faults --clean
+	@$(PYTHON) -m tests.faults --clean --second
 	@$(PYTHON) -m tests.faults
 	@$(PYTHON) -m tests.faults --second
 
