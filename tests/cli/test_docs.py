@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from connectors.errors import CODES
 from console.cli.parser import COMMANDS, build
 
-TEXT = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+HOUSE = Path(__file__).parents[2]
+TEXT = (HOUSE / "docs" / "cli.md").read_text()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -38,3 +40,13 @@ def test_each_option_of_a_query_has_its_place() -> None:
         for option in action.option_strings:
             if option.startswith("--") and option not in common:
                 assert f"{option}" in TEXT, option
+
+
+def test_the_tree_of_the_house_names_every_room_once() -> None:
+    text = (HOUSE / "docs" / "house.md").read_text()
+    tree = text.split("```")[1].split("console/  ", 1)[1].split("\npages/", 1)[0]
+    named = re.findall(r"(?:^  |  )([a-z]+)/ {2,}", tree, re.MULTILINE)
+    rooms = {p.name for p in (HOUSE / "console").iterdir() if (p / "__init__.py").exists()}
+    assert len(named) == len(set(named))
+    assert set(named) <= rooms
+    assert {"settings", "encoders", "search", "demo", "store", "health", "jobs"} <= set(named)
