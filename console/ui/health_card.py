@@ -15,6 +15,8 @@ from console.settings import Address
 from console.ui import health_rows, health_words, words
 from console.ui.note import note
 
+OF_A_VALUE: Final = frozenset({"filter-masking", "cohort-gap"})
+"""Findings on searches within the rows of a value: the rows are sound, and none of them is "affected"."""
 IDS: Final = 8
 WIDE: Final = 120
 """Ids that stand on the card, and how many characters they may take; the export has all."""
@@ -98,7 +100,7 @@ def _selection(finding: Mapping[str, Any]) -> None:
     text = selector(finding)
     ids = list(finding.get("sample_ids") or ())
     if text is not None:
-        note([_meant(finding["group"])], key=f"health.filter.{finding.get('id')}")
+        note([_meant(finding)], key=f"health.filter.{finding.get('id')}")
         st.code(words.printable(text), language=None, wrap_lines=True)
     elif ids:
         some = few(ids)
@@ -119,9 +121,12 @@ def few(ids: Sequence[Any]) -> list[str]:
     return some
 
 
-def _meant(group: Mapping[str, Any]) -> str:
+def _meant(finding: Mapping[str, Any]) -> str:
     """What the filter selects, and how well that is the finding's rows."""
+    group: Mapping[str, Any] = finding["group"]
     rows = words.count(group.get("rows"))
+    if finding.get("code") in OF_A_VALUE:
+        return f"This filter selects the rows of that value, {rows} of those read."
     precision, recall = float(group.get("precision") or 0), float(group.get("recall") or 0)
     if precision == recall == 1:
         return f"This filter selects exactly the affected rows, {rows} of those read."

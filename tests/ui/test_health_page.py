@@ -407,6 +407,26 @@ def test_of_two_findings_of_one_code_each_exports_its_own_rows(app: App, things:
         assert [line["id"] for line in lines] == own
 
 
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("norm-drift", "This filter selects exactly the affected rows, 1,012 of those read."),
+        ("filter-masking", "This filter selects the rows of that value, 1,012 of those read."),
+        ("cohort-gap", "This filter selects the rows of that value, 1,012 of those read."),
+    ],
+)
+def test_the_filter_below_a_finding_is_told_for_what_it_selects(
+    code: str, told: str, app: App, things: Pretend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where searches fail within the rows of a value, those rows are not at fault."""
+    notes: list[str] = []
+    monkeypatch.setattr(health_card, "note", lambda lines, key: notes.extend(lines))
+    made = report(A).data["findings"]
+    save(report(A, findings=[{**made[0], "code": code}]))
+    settled(app("health", a=A))
+    assert [n for n in notes if n.startswith("This filter")] == [told]
+
+
 def test_a_visitor_may_check_a_sample_and_change_nothing(
     app: App, things: Pretend, readings: Pretended, monkeypatch: pytest.MonkeyPatch
 ) -> None:
