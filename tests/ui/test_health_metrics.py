@@ -53,6 +53,34 @@ def test_verdict_age_and_counts_of_the_newest_report_of_each_field(pretend: Open
     assert alive.calls == []
 
 
+def test_findings_are_counted_by_code_without_those_that_were_accepted(pretend: Open) -> None:
+    pretend("alive")
+    found = [
+        finding("duplicate-vectors", id="d:a", severity="warning"),
+        finding("duplicate-vectors", id="d:b", severity="warning"),
+        finding("duplicate-vectors", id="d:c", severity="critical"),
+        finding("zero-vectors", accepted={"reason": "known"}),
+    ]
+    Store.open(session.workspace()).save(report(A, findings=found))
+    held = read()["plumbline_finding"]
+    assert {(dict(k)["code"], dict(k)["severity"]): v for k, v in held.items()} == {
+        ("duplicate-vectors", "critical"): 1,
+        ("duplicate-vectors", "warning"): 2,
+    }
+    assert of(held, address=A, vector="clip", code="duplicate-vectors", severity="warning") == 2
+
+
+def test_what_nobody_checks_again_does_not_age_for_ever(pretend: Open) -> None:
+    """A snapshot file was examined once; a connection that left the settings never will be."""
+    pretend("alive")
+    store = Store.open(session.workspace())
+    for number, address in enumerate((A, "snapshot:things.snapshot#clip", "removed/things#clip"), 1):
+        store.save(healthy(address, number))
+    held = read()
+    for name in ("plumbline_check_age_seconds", "plumbline_verdict", "plumbline_rows"):
+        assert {dict(k)["address"] for k in held[name]} == {A}
+
+
 def test_labels_hold_whatever_a_collection_is_called(pretend: Open) -> None:
     pretend("alive")
     name = f'alive/a"b\\c {EVIL}\nplumbline_verdict 7#x'
