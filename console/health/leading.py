@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from connectors.errors import PlumblineError
 from console.health.findings import Finding
 from console.health.since import Since
+from console.health.stored import of_another_place
 from console.health.wording import first_sentence, percent, plain, sentence, since_text, with_group
 from console.search.proportions import clopper_pearson
+from console.settings import Address, parse_address
+from console.settings.address import readable
 
 if TYPE_CHECKING:
     from console.health.evidence import Evidence
@@ -82,6 +86,24 @@ def _elsewhere(evidence: Evidence) -> str:
     return sentence(plain(str(notes))) if notes else ""
 
 
+def _another(evidence: Evidence) -> str:
+    """What a baseline of another collection is worth, else ""."""
+    base = evidence.baseline
+    if base is None:
+        return ""
+    target = evidence.description.target
+    try:
+        address = parse_address(evidence.address)
+    except PlumblineError:
+        address = Address(evidence.address, target.collection)
+    if not of_another_place(base.report, address, target.collection):
+        return ""
+    return (
+        f"The baseline is a report of {readable(str(base.report['address']))}: where the two were never meant to be"
+        " alike, what moved is no drift."
+    )
+
+
 def limits(evidence: Evidence) -> list[str]:
     """Sentences on what this report cannot know."""
     scan = evidence.scan
@@ -106,6 +128,8 @@ def limits(evidence: Evidence) -> list[str]:
         )
     if elsewhere := _elsewhere(evidence):
         told.append(elsewhere)
+    if other := _another(evidence):
+        told.append(other)
     if scan.bias:
         told.append(sentence(plain(scan.bias)))
     if scan.changed:

@@ -26,7 +26,7 @@ from console.health.probing import Budget, BudgetSpent, Probing
 from console.health.progress import Progress, Tell, quiet
 from console.health.report import Report, build
 from console.health.scan import Examined, examine
-from console.health.stored import Past, past
+from console.health.stored import Past, compared, past
 from console.health.wording import field_text
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def check(
     fields = [ws.field(description, address)] if address.vector is not None else list(description.dense)
     if not fields:
         fields = [ws.field(description, address)]
-    _asked(ws, address, fields, options)
+    against = _asked(ws, address, real, fields, options)
     tell(Progress("Looking at a few rows"))
     names = field_names(ws, address, description, connector, real, options)
     only = then = None
@@ -85,18 +85,25 @@ def check(
     budget = Budget(options.budget, cancelled)
     return [
         _judge(ws, address.with_vector(f.name), connector, real, description, f, names, read[f.name], options,
-               rules, budget, tell, began)
+               rules, budget, tell, began, held=f in against)
         for f in fields
     ]  # fmt: skip
 
 
-def _asked(ws: Workspace, address: Address, fields: Sequence[VectorField], options: CheckOptions) -> None:
-    """What was asked for by name is there: said before every row is read, not after."""
+def _asked(
+    ws: Workspace, address: Address, target: Target, fields: Sequence[VectorField], options: CheckOptions
+) -> Sequence[VectorField]:
+    """What was asked for by name is there: said before every row is read, not after.
+
+    Returns the fields that have a baseline to be held against, if there is one: a report named by its id is of one.
+    """
+    against = fields
     if options.baseline is not None:
-        for field in fields:
-            past(ws, address.with_vector(field.name)).baseline(options.baseline)
+        held = [past(ws, address.with_vector(f.name)).baseline(options.baseline) for f in fields]
+        if options.baseline != "latest" and held and held[0] is not None:
+            against = [compared(held[0].report, address, target.collection, fields)]
     if options.encoder is None:
-        return
+        return against
     belongs(ws.encoder_specs(), field="", explicit=options.encoder, where=str(address))
     if find_spec("torch") is None or find_spec("open_clip") is None:
         raise PlumblineError(
@@ -105,6 +112,7 @@ def _asked(ws: Workspace, address: Address, fields: Sequence[VectorField], optio
             where=str(address),
             hint="pip install 'plumbline[clip]'",
         )
+    return against
 
 
 def _judge(
@@ -121,6 +129,8 @@ def _judge(
     budget: Budget,
     tell: Tell,
     began: float,
+    *,
+    held: bool,
 ) -> Report:
     configured = ws.configured(address, field.name, description.target.collection)
     before: Past = past(ws, address)
@@ -145,7 +155,7 @@ def _judge(
         else configured.expected_rows,
         optional=field.name in (configured.optional_vectors or ()),
         encoder=spec,
-        baseline=before.baseline(options.baseline),
+        baseline=before.baseline(options.baseline) if held else None,
         history=before.reports,
     )
     load = _loader(spec) if options.encoder is not None else None

@@ -11,14 +11,18 @@ import numpy as np
 from connectors.errors import PlumblineError
 from console.health.baseline import Baseline
 from console.health.table import Ids
+from console.settings import parse_address
+from console.settings.address import readable
 
 if TYPE_CHECKING:
-    from connectors.model import RowId
+    from connectors.model import RowId, VectorField
     from console.store import Store
     from console.workspace import Address, Workspace
 
 HISTORY: Final = 200
 """Earlier reports that "since when" looks back on."""
+NAMED: Final = 5
+"""Fields that a sentence names."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +92,57 @@ class Past:
         if self._store is None:
             raise PlumblineError("not-found", "There is no report yet.", where=self._address)
         return self._store
+
+
+def of_another_place(report: Mapping[str, Any], address: Address, collection: str) -> bool:
+    """Whether a report is of another collection (or tenant) than `address`, by whatever name that was reached.
+
+    `collection`: the collection itself, which the address may name by an alias.
+    """
+    told = report.get("address")
+    if told is None:
+        return False
+    try:
+        of = parse_address(str(told))
+    except PlumblineError:
+        return str(told) != str(address.with_vector(report.get("vector")))
+    if (of.connection, of.tenant) != (address.connection, address.tenant):
+        return True
+    return of.collection != address.collection and report.get("collection") != collection
+
+
+def compared(
+    report: Mapping[str, Any], address: Address, collection: str, fields: Sequence[VectorField]
+) -> VectorField:
+    """The one of `fields` that the report named by --baseline can be held against.
+
+    That of its name; the only one, whatever its name, where the report is of another collection. Raises `usage`
+    where there is none, or where it has another dimension there.
+    """
+    elsewhere = of_another_place(report, address, collection)
+    name = report.get("vector")
+    found = next((f for f in fields if f.name == name), None)
+    if found is None and elsewhere and len(fields) == 1:
+        found = fields[0]
+    whose = readable(str(report.get("address")))
+    if found is None:
+        named = ", ".join(readable(address.with_vector(f.name)) for f in fields[:NAMED])
+        raise PlumblineError(
+            "usage",
+            f"The baseline is a report of {whose}, of another vector field than is checked.",
+            where=named,
+            hint="`plumbline reports ADDRESS` lists a field's own; `--baseline latest` takes the newest of them.",
+        )
+    profile: Mapping[str, Any] = report.get("profile") or {}
+    then = profile.get("dimension")
+    if elsewhere and then and found.dimension and then != found.dimension:
+        raise PlumblineError(
+            "usage",
+            f"The baseline is a report of {whose}, whose vectors have {then:,} dimensions; these have"
+            f" {found.dimension:,}, so nothing can be compared.",
+            where=readable(address.with_vector(found.name)),
+        )
+    return found
 
 
 def past(ws: Workspace, address: Address) -> Past:

@@ -123,7 +123,7 @@ def test_a_sample_read_again_says_nothing_of_the_rows_that_came_since(ws: Worksp
     first = checked(ws, CheckOptions(sample=100, seed=3))
     zero = np.zeros(64, np.float32)
     write(ws, [row(i, zero) for i in range(ROWS, ROWS + 400)])
-    write(ws, [row(i, zero) for i in past(ws, AT.with_vector("clip")).sampled_ids(first["id"])[:3]])
+    write(ws, [row(int(i), zero) for i in past(ws, AT.with_vector("clip")).sampled_ids(first["id"])[:3]])
     again = checked(ws, CheckOptions(sample_of=first["id"]))
     assert (again["scanned"], again["rows"], again["profile"]["zero"]) == (100, ROWS + 400, 3)
     told = " ".join(again["limits"])
@@ -137,6 +137,58 @@ def test_a_sample_read_again_says_nothing_of_the_rows_that_came_since(ws: Worksp
     assert (hit["rows"], hit["rows_estimated"]) == (3, None)
     fresh = found(checked(ws, CheckOptions(sample=100, seed=3)), "zero-vectors")
     assert fresh["rows_estimated"]["low"] <= 403 <= fresh["rows_estimated"]["high"]
+
+
+def other(ws: Workspace, name: str, fields: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """The reports of a new collection with these vectors."""
+    plan = CollectionPlan(tuple(VectorField(f, "dense", m.shape[1], "cosine") for f, m in fields.items()))
+    connector = ws.connector("store")
+    connector.create(name, plan)
+    rows = [
+        Row(i, {f: m[i] for f, m in fields.items()}, {"caption": f"text number {i} of some length"})
+        for i in range(ROWS)
+    ]
+    assert not connector.insert(Target(name), rows).failed
+    made = check(ws, Address("store", name), FULL)
+    assert all(keep(ws, r) is None for r in made)
+    return [dict(r.data) for r in made]
+
+
+def test_a_report_of_another_collection_is_a_baseline_that_is_named(ws: Workspace) -> None:
+    own = checked(ws)
+    other(ws, "Old", {"vec": cloud(ROWS, 1)})
+    other(ws, "Short", {"clip": cloud(ROWS, 1)[:, :16]})
+    store = Store.open(ws)
+    old, short = store.reports("store/Old")[0].id, store.reports("store/Short")[0].id
+    told = [line for line in checked(ws, replace(FULL, baseline=old))["limits"] if "baseline" in line]
+    assert told == [
+        "The baseline is a report of store/Old#vec: where the two were never meant to be alike, what moved is no drift."
+    ]
+    for same in (own["id"], "latest"):
+        assert not [x for x in checked(ws, replace(FULL, baseline=same))["limits"] if "baseline" in x]
+    with pytest.raises(PlumblineError, match="16 dimensions; these have 64") as caught:
+        check(ws, AT, replace(FULL, baseline=short))
+    assert caught.value.code == "usage"
+    for name in ("Old", "Short"):
+        ws.connector("store").drop(name)
+
+
+def test_a_report_of_one_field_is_no_baseline_of_another(ws: Workspace) -> None:
+    first, second = other(ws, "Two", {"a": cloud(ROWS, 1), "b": cloud(ROWS, 2)})
+    two = Address("store", "Two")
+    a, b = (r.data for r in check(ws, two, replace(FULL, baseline=first["id"])))
+    assert (a["baseline"], b["baseline"]) == (first["id"], None)
+    assert not found_any(a, "distribution-drift")
+    assert not found_any(b, "distribution-drift")
+    assert {u["check"]: u["why"] for u in b["not_measured"]}["baseline"].startswith("The report named as")
+    with pytest.raises(PlumblineError, match="store/Two#b, of another vector field") as caught:
+        check(ws, two.with_vector("a"), replace(FULL, baseline=second["id"]))
+    assert caught.value.code == "usage"
+    ws.connector("store").drop("Two")
+
+
+def found_any(data: Any, code: str) -> bool:
+    return any(f["code"] == code for f in data["findings"])
 
 
 def test_the_same_sample_is_read_again(ws: Workspace) -> None:

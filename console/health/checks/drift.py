@@ -30,6 +30,9 @@ from console.search.proportions import clopper_pearson
 NO_BASELINE: Final = (
     "There is no baseline to hold it against: `plumbline baseline set ADDRESS` pins a report."
 )
+OTHER_FIELD: Final = (
+    "The report named as the baseline is of another vector field: `--baseline latest` takes each field's own."
+)
 _Z: Final = 1.96
 _FOUND: Final = 30
 """Rows of the panel among the scanned ones from which on a finding names rows of the table."""
@@ -77,7 +80,8 @@ _LOOK = Remedy(
 def distribution_drift(evidence: Evidence, rules: Policy) -> Outcomes:
     base, of = evidence.baseline, rules.of("distribution-drift")
     if base is None:
-        return [NotMeasured("baseline", NO_BASELINE)]
+        named = evidence.options.baseline not in (None, "latest")
+        return [NotMeasured("baseline", OTHER_FIELD if named else NO_BASELINE)]
     return [*_directions(evidence, base, of), *_panel(evidence, base, of)]
 
 
