@@ -56,6 +56,7 @@ def group_apart(
     quarter. Of several values that with the most pairs across; of two that are all there are, the smaller one.
     """
     best: Apart | None = None
+    every = int(np.count_nonzero(far))
     for name, held in table.groups.items():
         if name in skip:
             continue
@@ -71,10 +72,10 @@ def group_apart(
                 continue
             if best is not None and (n, outside) <= (best.across, best.outside):
                 continue
-            if clopper_pearson(int(across_far[code]), n)[0] <= foreign:
+            outside_far = every - int(across_far[code]) - int(inside_far[code])
+            if across_far[code] <= foreign * n or outside_far > sound * outside:
                 continue
-            outside_far = int(far.sum()) - int(across_far[code]) - int(inside_far[code])
-            if outside_far / outside > sound:
+            if clopper_pearson(int(across_far[code]), n)[0] <= foreign:
                 continue
             mine = int(inside[code])
             best = Apart(

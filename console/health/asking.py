@@ -10,7 +10,7 @@ import numpy as np
 
 from console.health.means import IMPERFECT, Mean, draws, mean, poisson
 from console.health.neighbours import score
-from console.health.table import F32, F64, I64
+from console.health.table import F32, F64, I64, U64
 
 if TYPE_CHECKING:
     from connectors.model import Hit, RowId, VectorField
@@ -24,6 +24,8 @@ HALF_TOLERANCE: Final = 5e-4
 """Float16 storage: the query is rounded by up to 2**-11 of each value before it is compared."""
 FAR: Final = 3
 """A query that missed at least this many sampled rows, standing for 3 k in the collection, lies far off."""
+
+PIECE: Final = 262_144
 
 Truth = Literal["client", "server", "sample"]
 
@@ -153,11 +155,21 @@ class Places:
 
         asked = Ids.of(list(dict.fromkeys(wanted)))
         ids = table.ids
-        at = np.flatnonzero(np.isin(ids.low, asked.low)) if len(asked) else np.zeros(0, np.int64)
-        self._rows: Mapping[RowId, int] = {ids.at(int(i)): int(i) for i in at}
+        at = _places(ids.low, np.unique(asked.low)) if len(asked) else []
+        self._rows: Mapping[RowId, int] = {ids.at(i): i for i in at}
 
     def of(self, row: RowId) -> int:
         return self._rows.get(row, -1)
+
+
+def _places(column: U64, wanted: U64) -> list[int]:
+    """Where a column of any length holds one of some values, ascending; `wanted` sorted. Piece by piece: flat memory."""
+    out: list[int] = []
+    for start in range(0, len(column), PIECE):
+        part = column[start : start + PIECE]
+        at = np.minimum(np.searchsorted(wanted, part), len(wanted) - 1)
+        out += (start + np.flatnonzero(wanted[at] == part)).tolist()
+    return out
 
 
 def trimmed(hits: Sequence[Hit], own: RowId | None, k: int = K) -> list[Hit]:

@@ -12,6 +12,8 @@ from console.health.table import F32, I64
 QUERY_BLOCK: Final = 256
 ROW_BLOCK: Final = 4_096
 """Scores of one block: 256 x 4,096 float32, 4 MiB."""
+ROUNDING: Final = 4.0
+"""Times sqrt(d) and the spacing of float32: what a product of d terms may be off by, relative to its lengths."""
 
 
 def top_k(
@@ -32,7 +34,8 @@ class TopK:
     Scores are higher for nearer rows: cosine, inner product, or the negative of the *squared* Euclidean, the
     Manhattan or the Hamming distance. Of equal float32 scores the row that came first wins. A score that is
     not a number is never among the nearest. `own`: (q,) the number of the row that a query is, left out; -1 for
-    none. Where there are fewer than k rows, places are -1 and scores -inf at the end.
+    none. Where there are fewer than k rows, places are -1 and scores -inf at the end. Euclidean distances come from
+    differences in float64: the product form loses them where rows lie close together and far from the origin.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class TopK:
         self._own = None if own is None else own.astype(np.int64)
         self._shift: F32 | None = None
         held: F32 = np.ascontiguousarray(queries, np.float32)
+        self._asked: F32 = held
         if self.metric == "cosine":
             held = unit(held)
         elif self.metric == "euclid" and q:
@@ -73,24 +77,21 @@ class TopK:
             called = numbers[start : start + ROW_BLOCK]
             block: F32 = np.ascontiguousarray(rows[start : start + ROW_BLOCK], np.float32)
             half: F32 | None = None
+            raw = block
             if self.metric == "cosine":
                 block = unit(block)
             elif self._shift is not None:
                 block = np.subtract(block, self._shift, dtype=np.float32)
                 half = (np.einsum("ij,ij->i", block, block, dtype=np.float64) / 2).astype(np.float32)
             for at in range(0, len(self._queries), QUERY_BLOCK):
-                self._meet(slice(at, at + QUERY_BLOCK), block, half, called)
+                self._meet(slice(at, at + QUERY_BLOCK), block, half, called, raw)
             self.seen += len(block)
 
     def result(self) -> tuple[I64, F32]:
         """Places (q, k) int64 and scores (q, k) float32, best first."""
-        scores = self._scores.copy()
-        if self.metric == "euclid":
-            own = np.einsum("ij,ij->i", self._queries, self._queries, dtype=np.float64)[:, None]
-            scores = np.minimum(2.0 * scores - own, 0.0).astype(np.float32)
-        return self._places.copy(), scores
+        return self._places.copy(), self._scores.copy()
 
-    def _meet(self, part: slice, block: F32, half: F32 | None, numbers: I64) -> None:
+    def _meet(self, part: slice, block: F32, half: F32 | None, numbers: I64, raw: F32) -> None:
         queries = self._queries[part]
         scores = self._product(queries, block)
         if half is not None:
@@ -101,6 +102,8 @@ class TopK:
             at = np.flatnonzero(numbers[column] == own)
             scores[at, column[at]] = -np.inf
         bar = self._scores[part, -1]
+        if half is not None:
+            self._measure(part, scores, half, raw)
         passed = scores > bar[:, None]
         if not passed.any():
             return
@@ -111,6 +114,24 @@ class TopK:
             passed[at] = _best(scores[at], self.k)
         moved = np.flatnonzero(counts)
         self._merge(np.arange(len(self._scores))[part][moved], scores[moved], passed[moved], numbers)
+
+    def _measure(self, part: slice, scores: F32, half: F32, raw: F32) -> None:
+        """Turns products (q, n) into squared distances, those that may be among the nearest exactly, others -inf."""
+        queries = self._queries[part]
+        own = np.einsum("ij,ij->i", queries, queries, dtype=np.float64).astype(np.float32)
+        scores *= 2
+        scores -= own[:, None]
+        share = ROUNDING * np.float32(np.finfo(np.float32).eps) * np.float32(np.sqrt(max(1, self._dimension)))
+        with np.errstate(invalid="ignore"):
+            able = scores + (share * 2) * half > (self._scores[part, -1] - share * own)[:, None]
+        able &= scores > -np.inf
+        asked = self._asked[part]
+        for i in np.flatnonzero(able.any(axis=1)):
+            at = np.flatnonzero(able[i])
+            apart = raw[at].astype(np.float64) - asked[i]
+            scores[i] = -np.inf
+            scores[i, at] = -np.einsum("ij,ij->i", apart, apart)
+        scores[~able.any(axis=1)] = -np.inf
 
     def _product(self, queries: F32, block: F32) -> F32:
         out = self._room[: len(queries) * len(block)].reshape(len(queries), len(block))

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from connectors.errors import PlumblineError
 from console.health.evidence import Reservoir, ScanFacts
 from console.health.groups import VALUES
 from console.health.pace import Pace
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from connectors.protocol import Reader
     from console.health.options import CheckOptions, FieldNames
     from console.health.progress import Tell
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +65,9 @@ def examine(
     counted = reader.count(target)
     parts = has_parts(target, description)
     whole = only is None and (options.sample is None or options.sample >= counted.rows)
-    heavy = heavy_values(reader, target, names, options.seed) if counted.rows > VALUES else None
+    heavy = None
+    if counted.rows > VALUES:
+        heavy = _drawn(lambda: heavy_values(reader, target, names, options.seed), cancelled)
     asked = None
     if (
         seek
@@ -70,7 +75,7 @@ def examine(
         and not parts
         and counted.rows > size(max((f.dimension or 0 for f in fields), default=0))
     ):
-        asked = questions(reader, target, description, fields, names, options)
+        asked = _drawn(lambda: questions(reader, target, description, fields, names, options), cancelled)
     gathering = Gathering(wanted, names, options.seed, parts=parts, heavy=heavy, questions=asked)
     pace = Pace(tell, cancelled, options.rate)
     changed = bias = ""
@@ -101,6 +106,16 @@ def examine(
         then=then,
     )
     return _examined(gathering, facts)
+
+
+def _drawn(draw: Callable[[], T], cancelled: Callable[[], bool]) -> T | None:
+    """A draw of rows before the scan helps it and is not worth its end: None where the server does not give one."""
+    if cancelled():
+        raise Cancelled
+    try:
+        return draw()
+    except PlumblineError:
+        return None
 
 
 def gather(

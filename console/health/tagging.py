@@ -43,7 +43,10 @@ def hidden(evidence: Evidence, name: str, tags: Codes, used: Mask) -> Hidden:
     named = {key_of(value) for value in tags.values}
     groups = evidence.profile.groups[name]
     apart = sum(v is not None and v is not OTHER for v in groups) - len(named)
-    low, many, high = (max(1, apart + n) for n in (found.at_least, found.values, found.at_most))
+    # Rows that are not used may hold a value each of its own, and as many values as rows are the most.
+    low, many, high = (
+        min(rows, max(1, apart + n)) for n in (found.at_least - gone, found.values, found.at_most)
+    )
     heavy = [
         {"tag": line(h.name), "at_least": max(0, h.at_least - gone), "at_most": min(rows, h.at_most)}
         for h in found.heavy

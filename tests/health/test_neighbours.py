@@ -165,3 +165,18 @@ def test_both_probes_draw_the_same_rows() -> None:
     assert not isinstance(other, NotMeasured)
     np.testing.assert_array_equal(other.centred.probes, result.by_direction.probes)
     np.testing.assert_allclose(other.gram, other.unit[other.subset] @ other.unit[other.subset].T, atol=1e-6)
+
+
+@pytest.mark.parametrize(("scale", "noise"), [(1, 1.0), (100, 0.1), (1_000, 0.01), (10_000, 1.0)])
+def test_euclidean_distances_of_tight_clusters_far_from_the_origin(scale: float, noise: float) -> None:
+    rng = np.random.default_rng(3)
+    centres = rng.normal(size=(10, 32)) * scale
+    rows = (centres[rng.integers(10, size=5_000)] + rng.normal(size=(5_000, 32)) * noise).astype(np.float32)
+    queries = rows[:60]
+    places, scores = top_k(queries, rows, 10, "euclid", np.arange(60))
+    for i in range(60):
+        apart = ((rows.astype(np.float64) - queries[i].astype(np.float64)) ** 2).sum(1)
+        apart[i] = np.inf
+        wanted = np.sort(apart)[:10]
+        np.testing.assert_allclose(apart[places[i]], wanted, rtol=1e-6)
+        np.testing.assert_allclose(-scores[i], wanted, rtol=1e-6)

@@ -25,8 +25,9 @@ from console.health.policy import policy
 from console.health.probes.recall import Recall, recall
 from console.health.rows import Gathered, Gathering
 from console.health.scan import examine
-from console.health.seeking import FILTERED, HELD, QUERIES, Question, picked
+from console.health.seeking import FILTERED, HELD, QUERIES, Question, middle, picked
 from tests.faults.memory import Memory
+from tests.health.building import codes
 from tests.health.served import examined, found, memory, probing
 
 N, D = 700, 12
@@ -253,3 +254,58 @@ def test_where_exact_search_runs_out_of_time_what_is_there_counts(fail_after: in
     # Ten at once: three answers are what a figure needs.
     assert asked.truth == ("server" if fail_after >= 3 else "sample")  # type: ignore[union-attr]
     assert len(asked) == (50 if fail_after >= 3 else QUERIES)  # type: ignore[arg-type]
+
+
+class Unwilling(Memory):
+    """Rows can be read, and none drawn."""
+
+    def sample(self, *args: Any, **kwargs: Any) -> Batch:
+        raise PlumblineError("timeout", "No answer in time.")
+
+
+@pytest.mark.usefixtures("small")
+def test_a_draw_that_fails_does_not_end_the_scan() -> None:
+    made = memory(CLOUD, KINDS)
+    reader = Unwilling(made.spec, made.held)
+    description = reader.describe(Target("rows"))
+    read = examine(
+        reader, Target("rows"), description, description.dense, LANGUAGES, CheckOptions(sample=None),
+        tell=lambda _: None, cancelled=lambda: False, seek=True,
+    )[""]  # fmt: skip
+    assert read.facts.scanned == 3_000
+    assert read.sought is None
+
+
+def test_the_filter_does_not_hang_on_the_draw() -> None:
+    """Two fields with much the same shares: whichever draw, one filter is chosen."""
+    names = FieldNames(groups=("b", "a"), columns=("a", "b"))
+    said = set()
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        payloads = [{"a": f"x{rng.integers(4)}", "b": f"y{rng.integers(4)}"} for _ in range(1_500)]
+        groups = {n: codes([p[n] for p in payloads]) for n in ("a", "b")}
+        description = memory(CLOUD[:2], [{"a": "x0", "b": "y0"}] * 2).describe(Target("rows"))
+        where = middle(groups, np.arange(1_500), names, description, payloads)
+        assert where is not None
+        said.add((where.field, where.value))
+    assert said == {("a", "x0")}
+
+
+def test_recall_is_true_of_tight_clusters_far_from_the_origin(small: None) -> None:
+    """In float32 products their distances drown: an index that lost 70% of the rows was told as .97."""
+    rng = np.random.default_rng(1)
+    centres = rng.normal(size=(20, 64)) * 100
+    at = rng.integers(20, size=3_000)
+    matrix = (centres[at] + rng.normal(size=(3_000, 64)) * 0.1).astype(np.float32)
+    hidden = rng.choice(3_000, 2_100, replace=False)
+    held = whole(memory(matrix, KINDS, kind="weaviate", metric="euclid", hidden=hidden))
+    asked = held.results[Recall].plain
+    x = matrix.astype(np.float64)
+    kept = []
+    for row in held.table.ids.low[asked.queries].astype(int):
+        apart = ((x - x[row]) ** 2).sum(1)
+        apart[row] = np.inf
+        kept.append(1 - np.isin(np.argsort(apart)[:10], hidden).mean())
+    said = found(low_ann_recall(held, policy()), "")
+    assert said.effect is not None
+    assert said.effect.value == pytest.approx(np.mean(kept), abs=0.02)

@@ -25,7 +25,7 @@ from console.health.moving import disagreement_moved
 from console.health.policy import Policy
 from console.health.probes.twins import MATES, Twins
 from console.health.registry import Threshold, check
-from console.health.wording import field_text, value_text
+from console.health.wording import field_text, percent, value_text
 from console.search.proportions import clopper_pearson
 
 FAR: Final = "with a text lie far from every row that says much the same"
@@ -143,7 +143,7 @@ def text_vector_disagreement(evidence: Evidence, rules: Policy) -> Outcomes:
         odd = _apart(evidence, held, usable & np.reshape(compared, (-1, 1)), of)
     if odd is not None:
         place = f"{field_text(odd.field)}={value_text(odd.value)}"
-        summary += f" Similar texts lie apart wherever one of them is from {place}."
+        summary += f" Of similar texts of which one is from {place}, {percent(odd.far_across)} lie apart."
         if odd.inside >= of["pairs"] and odd.far_inside <= of["sound"]:
             # A space of its own holds all of the group's rows, also those that lie near a text by chance.
             affected = examined & evidence.table.groups[odd.field].mask(odd.value)
