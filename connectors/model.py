@@ -211,7 +211,8 @@ class Tombstones:
 class ShardCopy:
     """One copy of a shard on one node, as the server tells it.
 
-    `state`: in use, being copied, or out of use; None where its node does not answer.
+    `state`: in use, being copied, or out of use; None where its node does not answer, and for a word of the server
+    that is not `known` here.
     """
 
     shard: int
@@ -221,6 +222,8 @@ class ShardCopy:
     """The server's own word for the state."""
     rows: int | None = None
     """None where that is not told, or where it is not settled while the server is at work on the copy."""
+    known: bool = True
+    """Whether the server's word is one of those that are known here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ from connectors.qdrant.stubs import message, pb
 
 Json = dict[str, Any]
 
+NEW_STATE: Final = 999
+"""A replica's state that this version of the interface has no number for; the default would be the one in use."""
+
 
 def answer(method: str, held: Any) -> bytes:
     """An answer's JSON as the bytes of its gRPC message. Raises KeyError, TypeError or ValueError."""
@@ -110,6 +113,8 @@ def _cluster(held: Any) -> Any:
     for name in ("local_shards", "remote_shards"):
         for shard in held.get(name, []):
             entry = fill(getattr(made, name).add(), {k: v for k, v in shard.items() if k != "shard_key"})
+            if _enum_number(pb.ReplicaState.DESCRIPTOR, str(shard.get("state"))) is None:
+                entry.state = NEW_STATE
             if shard.get("shard_key") is not None:
                 entry.shard_key.CopyFrom(_shard_key(shard["shard_key"]))
     return made

@@ -142,9 +142,11 @@ def copies(answer: Any, told: Json, name: str) -> tuple[ShardCopy, ...]:
     made: list[ShardCopy] = []
     for shard in (*answer.local_shards, *answer.remote_shards):
         node = str(shard.peer_id if hasattr(shard, "peer_id") else answer.peer_id)
-        said = pb.ReplicaState.Name(shard.state)
+        said = _state(shard.state)
         state: Literal["active", "copying", "dead"] | None = "active"
-        if said in DEAD:
+        if said is None:
+            state = None
+        elif said in DEAD:
             state = "dead"
         elif said in COPYING:
             # What nobody copies stays incomplete.
@@ -152,8 +154,15 @@ def copies(answer: Any, told: Json, name: str) -> tuple[ShardCopy, ...]:
         elif node in silent:
             state = None
         known = rows.get((int(shard.shard_id), node)) if said == "Active" else None
-        made.append(ShardCopy(int(shard.shard_id), node, state, said, known))
+        word = f"state {shard.state}" if said is None else said
+        made.append(ShardCopy(int(shard.shard_id), node, state, word, known, said is not None))
     return tuple(sorted(made, key=lambda c: (c.shard, c.node)))
+
+
+def _state(number: int) -> str | None:
+    """Qdrant's name of a replica's state, None for one of a newer server."""
+    found = pb.ReplicaState.DESCRIPTOR.values_by_number.get(number)
+    return None if found is None else str(found.name)
 
 
 def _of(held: Any) -> Json:

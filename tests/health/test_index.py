@@ -311,6 +311,13 @@ def test_copies_as_the_server_tells_them(
     assert severities == {k: "info" if k == "copying" else "warning" for k in keys}
 
 
+def test_a_state_that_is_not_known_here_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    newer = replace(one(0, "a", None), said="Brandnew", known=False)
+    outcomes = told(monkeypatch, (newer, one(0, "b")))
+    assert len(outcomes) == 1
+    assert "Brandnew" in unmeasured(outcomes)["replica-divergence"]
+
+
 def test_what_passes_between_two_looks_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = (one(0, "a"), one(0, "b"))
     for passing in (

@@ -76,7 +76,11 @@ def _all_told(told: ShardCopies | NotMeasured) -> bool:
 def _told(code: str, told: ShardCopies) -> list[Outcome]:
     out: list[Outcome] = []
     copies = {"all_copies": len(told.copies)}
-    if dead := [c for c in told.amiss if c.state != "copying"]:
+    if new := [c for c in told.amiss if not c.known]:
+        words = ", ".join(sorted({c.said[:40] for c in new})[:5])
+        why = f"{len(new):,} of {len(told.copies):,} copies of shards are in a state that is not known here ({words})."
+        out.append(NotMeasured(code, why))
+    if dead := [c for c in told.amiss if c.known and c.state != "copying"]:
         silent = sorted({c.node for c in dead if c.state is None})
         shards = sorted({c.shard for c in dead})
         said = f"{len(dead):,} of {len(told.copies):,} copies of shards are out of use"
