@@ -110,17 +110,20 @@ def tombstones(held: Any, name: str) -> Tombstones:
     if found is None:
         raise unsupported("The key does not see this collection in the server's telemetry.", "")
     shards = _list(found.get("shards"))
-    deleted = living = seen = 0
+    deleted = living = seen = here = 0
     for shard in shards:
         segments = _list(_of(shard.get("local")).get("segments"))
+        here += bool(segments)
         infos = [_of(s.get("info")) for s in segments]
-        if not infos or any("num_deleted_vectors" not in i or "num_points" not in i for i in infos):
+        figures = [(_count(i.get("num_deleted_vectors")), _count(i.get("num_points"))) for i in infos]
+        sound = [(d, n) for d, n in figures if d is not None and n is not None]
+        if not sound or len(sound) < len(figures):
             continue
         seen += 1
-        deleted += sum(int(i["num_deleted_vectors"]) for i in infos)
-        living += sum(int(i["num_points"]) for i in infos)
+        deleted += sum(d for d, _ in sound)
+        living += sum(n for _, n in sound)
     if not seen:
-        why = "holds no shard of this collection" if shards else "tells nothing of its segments"
+        why = "holds no shard of this collection" if shards and not here else "tells nothing of its segments"
         raise unsupported(f"The node that answered {why}.", "")
     return Tombstones(deleted, living, (seen, len(shards)))
 
@@ -136,9 +139,11 @@ def copies(answer: Any, told: Json, name: str) -> tuple[ShardCopy, ...]:
     }
     rows: dict[tuple[int, str], int] = {}
     for shard in _list(_of(_of(told.get("collections")).get(name)).get("shards")):
+        number = _count(shard.get("id"))
         for copy in _list(shard.get("replicas")):
-            if copy.get("status") == "green" and isinstance(copy.get("num_points"), int):
-                rows[int(shard["id"]), str(copy["peer_id"])] = int(copy["num_points"])
+            held, peer = _count(copy.get("num_points")), copy.get("peer_id")
+            if number is not None and held is not None and peer is not None and copy.get("status") == "green":
+                rows[number, str(peer)] = held
     made: list[ShardCopy] = []
     for shard in (*answer.local_shards, *answer.remote_shards):
         node = str(shard.peer_id if hasattr(shard, "peer_id") else answer.peer_id)
@@ -163,6 +168,10 @@ def _state(number: int) -> str | None:
     """Qdrant's name of a replica's state, None for one of a newer server."""
     found = pb.ReplicaState.DESCRIPTOR.values_by_number.get(number)
     return None if found is None else str(found.name)
+
+
+def _count(held: Any) -> int | None:
+    return held if isinstance(held, int) and not isinstance(held, bool) and held >= 0 else None
 
 
 def _of(held: Any) -> Json:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from connectors.errors import PlumblineError
 from connectors.qdrant import restanswers
 from connectors.qdrant.stubs import pb
-from connectors.qdrant.telling import copies
+from connectors.qdrant.telling import copies, tombstones
 
 
 def cluster(*states: tuple[int, int, int]) -> Any:
@@ -35,3 +36,44 @@ def test_a_new_word_by_rest_is_no_copy_in_use_either(more: dict[str, str]) -> No
     raw = restanswers.answer("Collections/CollectionClusterInfo", {"result": held})
     (told,) = copies(pb.CollectionClusterInfoResponse.FromString(raw), {}, "things")
     assert (told.state, told.known) == (None, False)
+
+
+def telemetry(*segments: Any) -> Any:
+    """One shard for each: what stands in its place under `info` of its only segment."""
+    shards = [{"id": i, "local": {"segments": [{"info": held}]}} for i, held in enumerate(segments)]
+    return {"collections": {"collections": [{"id": "things", "shards": shards}]}}
+
+
+SOUND = {"num_deleted_vectors": 2, "num_points": 5}
+DAMAGED = [
+    {"num_deleted_vectors": None, "num_points": 5},
+    {"num_points": "many"},
+    {**SOUND, "num_points": -1},
+    None,
+    7,
+]
+
+
+@pytest.mark.parametrize("bad", DAMAGED)
+def test_shards_whose_figures_are_damaged_are_left_out(bad: Any) -> None:
+    told = tombstones(telemetry(SOUND, bad), "things")
+    assert (told.deleted, told.living, told.shards) == (2, 5, (1, 2))
+    with pytest.raises(PlumblineError, match="tells nothing of its segments") as caught:
+        tombstones(telemetry(bad), "things")
+    assert caught.value.code == "unsupported"
+
+
+def test_a_node_without_a_shard_of_the_collection_says_so() -> None:
+    held = {"collections": {"collections": [{"id": "things", "shards": [{"id": 0, "local": None}]}]}}
+    with pytest.raises(PlumblineError, match="holds no shard of this collection"):
+        tombstones(held, "things")
+
+
+@pytest.mark.parametrize("shard", [{}, {"id": "x"}, {"id": None}, {"id": -1}, {"id": [0]}])
+@pytest.mark.parametrize("replica", [{"peer_id": 1}, {}, {"peer_id": None}])
+def test_rows_of_copies_that_are_not_named_are_left_out(shard: Any, replica: Any) -> None:
+    known = {"status": "green", "num_points": 5}
+    sound = {"id": 1, "replicas": [{**known, "peer_id": 2}, known]}
+    damaged = {**shard, "replicas": [{**known, **replica}, {**known, "num_points": "x", "peer_id": 1}]}
+    told = {"collections": {"things": {"shards": [damaged, sound]}}}
+    assert [c.rows for c in copies(cluster((0, 1, 0), (1, 2, 0)), told, "things")] == [None, 5]
