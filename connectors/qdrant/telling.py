@@ -130,8 +130,12 @@ def tombstones(held: Any, name: str) -> Tombstones:
 
 def copies(answer: Any, told: Json, name: str) -> tuple[ShardCopy, ...]:
     """`answer`: the collection's cluster information. `told`: the telemetry of all nodes, empty where there is none."""
-    moved = {int(m.to_shard_id if m.HasField("to_shard_id") else m.shard_id) for m in answer.shard_transfers}
-    moved |= {int(r.shard_id) for r in answer.resharding_operations}
+    moved = {
+        (int(m.to_shard_id if m.HasField("to_shard_id") else m.shard_id), str(m.to))
+        for m in answer.shard_transfers
+    }
+    # Which copies take part in resharding is not told.
+    resharded = {int(r.shard_id) for r in answer.resharding_operations}
     silent = {
         str(peer)
         for peer, about in _of(_of(told.get("cluster")).get("peers")).items()
@@ -155,7 +159,8 @@ def copies(answer: Any, told: Json, name: str) -> tuple[ShardCopy, ...]:
             state = "dead"
         elif said in COPYING:
             # What nobody copies stays incomplete.
-            state = "copying" if shard.shard_id in moved else "dead"
+            under_way = (int(shard.shard_id), node) in moved or shard.shard_id in resharded
+            state = "copying" if under_way else "dead"
         elif node in silent:
             state = None
         known = rows.get((int(shard.shard_id), node)) if said == "Active" else None

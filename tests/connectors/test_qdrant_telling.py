@@ -38,6 +38,19 @@ def test_a_new_word_by_rest_is_no_copy_in_use_either(more: dict[str, str]) -> No
     assert (told.state, told.known) == (None, False)
 
 
+def test_only_the_copy_that_a_transfer_leads_to_is_being_copied() -> None:
+    told = cluster((0, 1, 0), (0, 2, 2), (0, 3, 2))
+    move = told.shard_transfers.add(shard_id=0, to=3)
+    setattr(move, "from", 1)
+    assert [c.state for c in copies(told, {}, "things")] == ["active", "dead", "copying"]
+    # Into a new shard, as resharding does it.
+    apart = cluster((0, 1, 0), (4, 3, 7), (5, 3, 7))
+    move = apart.shard_transfers.add(shard_id=0, to_shard_id=4, to=3)
+    assert [c.state for c in copies(apart, {}, "things")] == ["active", "copying", "dead"]
+    apart.resharding_operations.add(shard_id=5, peer_id=1)
+    assert [c.state for c in copies(apart, {}, "things")] == ["active", "copying", "copying"]
+
+
 def telemetry(*segments: Any) -> Any:
     """One shard for each: what stands in its place under `info` of its only segment."""
     shards = [{"id": i, "local": {"segments": [{"info": held}]}} for i, held in enumerate(segments)]
