@@ -255,6 +255,9 @@ def test_rows_that_come_and_go_are_no_disagreement_where_the_copies_are_told() -
     unknown = ShardCopies((one(0, "a", rows=None), one(0, "b")))
     asked_only = replace(held, results={Replicas: moved, ShardCopies: unknown})
     assert found(replica_divergence(asked_only, RULES)).severity == "warning"
+    # A server that lists no copy tells the rows of none.
+    none_listed = replace(held, results={Replicas: moved, ShardCopies: ShardCopies(())})
+    assert found(replica_divergence(none_listed, RULES)).severity == "warning"
 
 
 def test_copies_by_either_database_and_what_flickers() -> None:

@@ -70,7 +70,9 @@ def replica_divergence(evidence: Evidence, _rules: Policy) -> list[Outcome]:
 
 def _all_told(told: ShardCopies | NotMeasured) -> bool:
     """Whether the server tells the rows of every copy."""
-    return not isinstance(told, NotMeasured) and all(c.rows is not None for c in told.copies)
+    if isinstance(told, NotMeasured) or not told.copies:
+        return False
+    return all(c.rows is not None for c in told.copies)
 
 
 def _told(code: str, told: ShardCopies) -> list[Outcome]:
