@@ -303,6 +303,9 @@ def one(shard: int, node: str, state: Any = "active", rows: int | None = 100) ->
         ((one(0, "a", rows=90), one(0, "b")), ["rows"]),
         ((one(0, "a", rows=None), one(0, "b")), []),
         ((one(0, "a", "dead"), one(0, "b", rows=90), one(0, "c")), ["dead", "rows"]),
+        ((one(0, "a", "dead"), one(1, "a")), ["gone"]),
+        ((one(0, "a", None), one(0, "b", "dead"), one(1, "a", None), one(1, "b")), ["gone", "dead"]),
+        ((one(0, "a", "dead"), one(0, "b", "copying")), ["gone", "copying"]),
     ],
 )
 def test_copies_as_the_server_tells_them(
@@ -311,7 +314,22 @@ def test_copies_as_the_server_tells_them(
     outcomes = told(monkeypatch, copies)
     assert [o.key for o in outcomes if not hasattr(o, "why")] == keys
     severities = {o.key: o.severity for o in outcomes if not hasattr(o, "why")}
-    assert severities == {k: "info" if k == "copying" else "warning" for k in keys}
+    assert severities == {k: {"copying": "info", "gone": "critical"}.get(k, "warning") for k in keys}
+
+
+def test_a_shard_without_a_copy_in_use_is_not_said_to_lean_on_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes = told(monkeypatch, (one(0, "a", "dead"), one(0, "b", "dead"), one(1, "a", None), one(2, "a")))
+    lost = found(outcomes, "gone")
+    assert (
+        lost.summary
+        == "2 of 3 shards have no copy in use (a node does not answer): searches fail or lack their rows."
+    )
+    assert lost.evidence["shards"] == [0, 1]
+    assert "restore" in lost.remedy.text
+    # A word that is not known here may stand for a copy in use.
+    newer = replace(one(0, "b", None), said="Brandnew", known=False)
+    outcomes = told(monkeypatch, (one(0, "a", "dead"), newer))
+    assert found(outcomes).key == "dead"
 
 
 def test_a_state_that_is_not_known_here_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:

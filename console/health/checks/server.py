@@ -26,6 +26,11 @@ REVIVE: Final = Remedy(
     "Look at the node that holds the copy: start it, or let the server copy the shard anew. Until then one more "
     "failure takes rows away.",
 )
+RESTORE: Final = Remedy(
+    "investigate",
+    "Start the nodes that hold copies of these shards, or restore the shards from a snapshot. Until then searches fail "
+    "or lack the rows of these shards.",
+)
 WAIT: Final = Remedy("none", "Wait until the copy is whole, then check again.")
 VACUUM: Final = Remedy(
     "reindex",
@@ -39,7 +44,7 @@ VACUUM: Final = Remedy(
     fault="copies of a shard disagree",
     kind="state",
     stage="recall",
-    severities=("info", "warning"),
+    severities=("info", "warning", "critical"),
     actions=("investigate", "none"),
 )
 def replica_divergence(evidence: Evidence, _rules: Policy) -> list[Outcome]:
@@ -82,22 +87,24 @@ def _told(code: str, told: ShardCopies) -> list[Outcome]:
         words = ", ".join(sorted({c.said[:40] for c in new})[:5])
         why = f"{len(new):,} of {len(told.copies):,} copies of shards are in a state that is not known here ({words})."
         out.append(NotMeasured(code, why))
-    if dead := [c for c in told.amiss if c.known and c.state != "copying"]:
-        silent = sorted({c.node for c in dead if c.state is None})
-        shards = sorted({c.shard for c in dead})
-        said = f"{len(dead):,} of {len(told.copies):,} copies of shards are out of use"
-        if silent:
-            said += f" ({'a node does' if len(silent) == 1 else f'{len(silent):,} nodes do'} not answer)"
-        held = {
-            "shards": shards[:20],
-            "nodes": sorted({c.node for c in dead})[:20],
-            "silent_nodes": silent[:20],
-        }
-        states = sorted({c.said for c in dead if c.state is not None})
+    dead = [c for c in told.amiss if c.known and c.state != "copying"]
+    # A word that is not known here may stand for a copy in use.
+    served = {c.shard for c in told.copies if c.state == "active" or not c.known}
+    if gone := [c for c in dead if c.shard not in served]:
+        shards = len({c.shard for c in told.copies})
+        said = (
+            f"{_shards(gone):,} of {shards:,} shards {'have' if _shards(gone) > 1 else 'has'} no copy in use"
+        )
+        said += f"{_silence(gone)}: searches fail or lack their rows."
         out.append(
-            Finding(code, "warning", f"{said}: searches lean on the others.", "exact", REVIVE,
-                    evidence={**copies, **held, "states": states}, key="dead")
-        )  # fmt: skip
+            Finding(code, "critical", said, "exact", RESTORE, evidence={**copies, **_held(gone)}, key="gone")
+        )
+    if lame := [c for c in dead if c.shard in served]:
+        said = f"{len(lame):,} of {len(told.copies):,} copies of shards are out of use{_silence(lame)}"
+        said += ": searches lean on the others."
+        out.append(
+            Finding(code, "warning", said, "exact", REVIVE, evidence={**copies, **_held(lame)}, key="dead")
+        )
     if copying := [c for c in told.amiss if c.state == "copying"]:
         said = f"{len(copying):,} of {len(told.copies):,} copies of shards are being copied."
         held = {"shards": sorted({c.shard for c in copying})[:20]}
@@ -116,6 +123,27 @@ def _told(code: str, told: ShardCopies) -> list[Outcome]:
         }
         out.append(Finding(code, "warning", said, "exact", REPAIR, evidence={**copies, **held}, key="rows"))
     return out
+
+
+def _shards(held: Sequence[ShardCopy]) -> int:
+    return len({c.shard for c in held})
+
+
+def _silence(held: Sequence[ShardCopy]) -> str:
+    """Nodes that do not answer, in brackets."""
+    silent = len({c.node for c in held if c.state is None})
+    if not silent:
+        return ""
+    return f" ({'a node does' if silent == 1 else f'{silent:,} nodes do'} not answer)"
+
+
+def _held(held: Sequence[ShardCopy]) -> dict[str, Any]:
+    return {
+        "shards": sorted({c.shard for c in held})[:20],
+        "nodes": sorted({c.node for c in held})[:20],
+        "silent_nodes": sorted({c.node for c in held if c.state is None})[:20],
+        "states": sorted({c.said for c in held if c.state is not None}),
+    }
 
 
 def _rows(held: Sequence[ShardCopy]) -> list[int]:
