@@ -81,6 +81,7 @@ def check(
         only=only,
         then=then,
         seek=options.budget > 0 and connector.spec.snapshot is None,
+        reread=connector.spec.snapshot is None,
     )
     budget = Budget(options.budget, cancelled)
     return [

@@ -15,8 +15,9 @@ from console.health.pace import Pace
 from console.health.probing import Cancelled as Cancelled
 from console.health.profile import Profile
 from console.health.ranges import read_ranges
+from console.health.rereading import rewritten
 from console.health.reservoir import size
-from console.health.rows import Gathering
+from console.health.rows import Gathered, Gathering
 from console.health.sampling import has_parts, heavy_values, read_again, read_sample
 from console.health.seeking import Sought, questions
 from console.health.table import RowTable
@@ -54,11 +55,13 @@ def examine(
     only: Sequence[RowId] | None = None,
     then: int | None = None,
     seek: bool = False,
+    reread: bool = False,
 ) -> Mapping[str, Examined]:
     """One pass for all `fields`; `only`: these rows (a report's sample read again; `then`: rows of the collection at the time).
 
     `seek`: where every row is read and the reservoir can't hold them all, the nearest rows of some are found too.
-    Raises `Cancelled` and what reading raises.
+    `reread`: after a full scan a few rows are read once more, so that the report can say whether rows were rewritten
+    meanwhile. Raises `Cancelled` and what reading raises.
     """
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     wanted = tuple(f.name for f in fields)
@@ -89,10 +92,13 @@ def examine(
             reader, target, description, fields, gathering, options.sample or 0, options.seed, pace
         )
     pace.end()
+    held = gathering.finish()
     if whole:
         after = reader.count(target)
         if counted.exact and after.exact:
             changed = moved(counted.rows, after.rows, gathering.rows)
+        if reread and not parts:
+            changed = f"{changed} {rewritten(reader, target, held, options.seed)}".strip()
     facts = ScanFacts(
         counted.rows,
         gathering.rows,
@@ -105,7 +111,7 @@ def examine(
         again=only is not None,
         then=then,
     )
-    return _examined(gathering, facts)
+    return _examined(held, facts)
 
 
 def _drawn(draw: Callable[[], T], cancelled: Callable[[], bool]) -> T | None:
@@ -138,7 +144,7 @@ def gather(
     facts = ScanFacts(
         count, gathering.rows, exact, None if exact else seed, time.monotonic() - began, started
     )
-    return _examined(gathering, facts)
+    return _examined(gathering.finish(), facts)
 
 
 def moved(before: int, after: int, scanned: int) -> str:
@@ -160,8 +166,8 @@ def came_since(now: int, then: int | None) -> str:
     return f"Rows that came since that report can't be among these.{more}"
 
 
-def _examined(gathering: Gathering, facts: ScanFacts) -> dict[str, Examined]:
+def _examined(gathered: Mapping[str, Gathered], facts: ScanFacts) -> dict[str, Examined]:
     return {
         name: Examined(facts, held.profile, held.table, held.reservoir, held.sought)
-        for name, held in gathering.finish().items()
+        for name, held in gathered.items()
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -20,6 +21,7 @@ from console.health.rows import Gathering
 from console.health.scan import Examined, examine, gather
 from console.health.table import MISSING, NON_FINITE, OVERFLOW, ZERO, Ids, RowTable
 from console.health.values import seconds
+from console.search.proportions import clopper_pearson
 from tests.faults.memory import Memory, Rows
 from tests.health.building import table
 
@@ -318,6 +320,56 @@ class Moving:
 def test_a_collection_that_changes_says_so(by: int, said: str):
     reader, _ = memory(300)
     assert run(Moving(reader, by), CheckOptions(sample=None)).facts.changed == said
+
+
+class Rewriting(Moving):
+    """A reader whose rows are written to once they were read: some get other vectors, some are other rows."""
+
+    def __init__(self, reader: Memory, other: int, gone: int) -> None:
+        super().__init__(reader, 0)
+        self._other, self._gone = other, gone
+
+    def fetch(self, t: Target, ids: Any, *args: Any, **more: Any) -> Batch:
+        held = self._reader.held["Rows"]
+        for i in range(self._other):
+            held.matrix[i, 2] = np.nextafter(held.matrix[i, 2], np.float32(9))
+        for i in range(self._other, self._other + self._gone):
+            held.ids[i] = 10**9 + i
+        return self._reader.fetch(t, ids, *args, **more)
+
+
+@pytest.mark.parametrize(
+    ("n", "other", "gone", "said"),
+    [
+        (300, 0, 0, ""),
+        (300, 5, 0, "of 300 rows 5 have another vector now."),
+        (300, 0, 2, "of 300 rows 2 are gone."),
+        (300, 5, 2, "of 300 rows 5 have another vector now and 2 are gone."),
+    ],
+)
+def test_rows_that_are_rewritten_under_a_full_scan_are_seen(n: int, other: int, gone: int, said: str):
+    reader, held = memory(n)
+    held = reader.held["Rows"]
+    held.matrix[7] = np.nan
+    held.matrix[8] = 0
+    held.present[9] = False
+    changed = run(Rewriting(reader, other, gone), CheckOptions(sample=None), reread=True).facts.changed
+    assert changed == (f"Rows were rewritten while it was read: {said}" if said else "")
+
+
+def test_of_many_rows_500_are_read_again_and_their_share_has_its_interval():
+    reader, _ = memory(6_000)
+    changed = run(Rewriting(reader, 3_000, 0), CheckOptions(sample=None), reread=True).facts.changed
+    told = re.fullmatch(
+        r"Rows were rewritten while it was read: of 500 random rows (\d+) have another vector now,"
+        r" which makes ([\d.]+)% to ([\d.]+)% of all rows\.",
+        changed,
+    )
+    assert told is not None
+    low, high = clopper_pearson(int(told[1]), 500)
+    assert [float(told[2]), float(told[3])] == pytest.approx([100 * low, 100 * high], abs=0.5)
+    assert low < 0.5 < high
+    assert not run(Rewriting(reader, 9, 0), CheckOptions(sample=100), reread=True).facts.changed
 
 
 def test_an_end_is_heard_between_pages():
