@@ -57,21 +57,30 @@ def _looked(finding: Finding, evidence: Evidence) -> int | None:
     return len(sample) if whole else None
 
 
-def of_part(hits: int, tried: int, eligible: int, evidence: Evidence) -> tuple[float, float, float] | None:
+def of_part(
+    hits: int, tried: int, eligible: int, evidence: Evidence, unread: int = 0
+) -> tuple[float, float, float] | None:
     """(estimate, low, high) of the rows at fault in the whole collection, of which only a part can be looked at.
 
     `eligible`: rows of the reservoir that belong to that part; `tried`: random ones of them, `hits` at fault. The bounds
     are those of the share in the part times those of the part in the collection. None where every row of it was tried.
+    `unread`: those of `tried` of which nothing is known. The estimate takes them to be as the others are; the lower
+    bound takes none of them to be at fault, the upper one all of them.
     """
-    held, scan = len(evidence.reservoir.rows), evidence.scan
+    held, scan, judged = len(evidence.reservoir.rows), evidence.scan, tried - unread
     whole = scan.exact and held == scan.scanned
-    if not hits or not held or (whole and tried >= eligible):
+    every = whole and tried >= eligible
+    if not hits or not held or judged < hits or (every and not unread):
         return None
     part = eligible / held
     least, most = (part, part) if whole else clopper_pearson(eligible, held)
-    low, high = clopper_pearson(hits, tried)
     # Those that were seen are there, and those that were seen sound are not at fault.
-    low = max(float(hits), low * least * scan.rows)
-    high = max(low, min(high * most * scan.rows, most * scan.rows - (tried - hits)))
-    value = min(max(hits / tried * part * scan.rows, low), high)
+    low, high = float(hits), most * scan.rows - (judged - hits)
+    if every:
+        high = min(high, float(hits + unread))
+    else:
+        low = max(low, clopper_pearson(hits, tried)[0] * least * scan.rows)
+        high = min(high, clopper_pearson(hits + unread, tried)[1] * most * scan.rows)
+    high = max(low, high)
+    value = min(max(hits / judged * part * scan.rows, low), high)
     return float(round(value)), float(round(low)), float(round(high))

@@ -361,6 +361,9 @@ def test_refused_pictures_are_counted_and_said(tmp_path: Path) -> None:
     assert finding.evidence["rows_reencoded"] == 10
     assert sum(finding.evidence["refused"].values()) == 30
     assert (finding.basis, finding.rows) == ("sample", 5)
+    assert finding.rows_estimated == (20.0, 5.0, 35.0), "nothing is known of the rows of refused pictures"
+    assert finding.evidence["rows_not_readable"] == 30
+    assert "(of the rows whose source can be read; that of 30 more can't)" in finding.summary
     for p in payloads:
         p["image"] = "../../etc/passwd"
         p.pop("caption")

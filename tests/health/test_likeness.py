@@ -73,6 +73,35 @@ def test_an_estimate_from_a_part_holds_the_truth() -> None:
     assert inside / told >= 0.95
 
 
+@pytest.mark.parametrize("unreadable", [0.05, 0.5])
+@pytest.mark.parametrize("fault_there", [0.0, 0.1, 1.0])
+def test_an_estimate_holds_the_truth_whatever_rows_are_that_cannot_be_read(
+    unreadable: float, fault_there: float
+) -> None:
+    """A tenth of the readable rows is at fault; of the others none, as many, or all."""
+    rng = np.random.default_rng(6)
+    rows, reservoir, tried, part, share = 20_000, 500, 100, 0.7, 0.1
+    e = built(np.ones((reservoir, 4), np.float32), rows=rows, exact=False)
+    true = rows * part * ((1 - unreadable) * share + unreadable * fault_there)
+    held = [
+        of_part(
+            int(rng.binomial(tried - unread, share)), tried, int(rng.binomial(reservoir, part)), e, unread
+        )
+        for unread in rng.binomial(tried, unreadable, 60).tolist()
+    ]
+    told = [h for h in held if h is not None]
+    assert len(told) > 55
+    assert np.mean([low <= true <= high for _, low, high in told]) >= 0.95
+    # As likely among those that can't be read as among the others.
+    assert np.mean([h[0] for h in told]) == pytest.approx(rows * part * share, rel=0.1)
+
+
+def test_where_every_row_was_tried_only_those_that_cannot_be_read_are_open() -> None:
+    e = built(np.ones((200, 4), np.float32))
+    assert of_part(10, 150, 150, e, 50) == (15.0, 10.0, 60.0)
+    assert of_part(0, 150, 150, e, 50) is None
+
+
 def test_where_all_of_the_part_was_looked_at_nothing_is_estimated() -> None:
     e = built(np.ones((200, 4), np.float32))
     assert of_part(10, 150, 150, e) is None

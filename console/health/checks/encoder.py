@@ -135,6 +135,7 @@ def misaligned_payload(evidence: Evidence, policy: Policy) -> Outcomes:
     told: dict[str, Any] = {
         "encoder": probed.encoder,
         "rows_reencoded": n,
+        "rows_not_readable": _unread(probed),
         "cosine_to_own_vector": _quantiles(probed.cosine[wrong]),
         "cosine_to_the_other_row": _quantiles(probed.match_cosine[wrong]),
         "looked_for_in": probed.searched,
@@ -146,9 +147,7 @@ def misaligned_payload(evidence: Evidence, policy: Policy) -> Outcomes:
         if shift is None or not fixed
         else {"steps": shift[0], "of": shift[2], "share": shift[1]},
     }
-    summary = (
-        f"The payloads of {int(wrong.sum()):,} of {n:,} re-encoded rows belong to the vectors of other rows"
-    )
+    summary = f"The payloads of {int(wrong.sum()):,} of {n:,} re-encoded rows belong to the vectors of other rows{_of_others(probed)}"
     summary += f", {abs(shift[0]):,} away by {shift[2]}." if fixed and shift else ", by no fixed shift."
     text = "Ingest the affected rows again from their source, vector and payload together."
     if fixed:
@@ -196,13 +195,25 @@ def _basis(probed: Reencoded) -> Basis:
 def _rows(evidence: Evidence, probed: Reencoded, judged: Mask, wrong: Mask) -> dict[str, Any]:
     affected, examined = masks(len(evidence.table), probed.rows[wrong], probed.rows[judged])
     ids = evidence.table.ids.take(np.sort(probed.rows[wrong])[:SAMPLE_IDS])
-    hits, tried = int(wrong.sum()), max(probed.tried, int(judged.sum()))
+    hits, unread = int(wrong.sum()), _unread(probed)
+    tried = int(probed.judged.sum()) + unread
     return {
         "affected": affected,
         "examined": examined,
         "sample_ids": ids,
-        "rows_estimated": of_part(hits, tried, max(probed.eligible, tried), evidence),
+        "rows_estimated": of_part(hits, tried, max(probed.eligible, tried), evidence, unread),
     }
+
+
+def _unread(probed: Reencoded) -> int:
+    """Rows that were to be judged and whose source can't be read."""
+    return max(0, probed.tried - int(probed.judged.sum()))
+
+
+def _of_others(probed: Reencoded) -> str:
+    """What the figures leave out: they are of the rows whose source can be read."""
+    count = _unread(probed)
+    return f" (of the rows whose source can be read; that of {count:,} more can't)" if count else ""
 
 
 def _evidence(
@@ -215,6 +226,7 @@ def _evidence(
         "encoder": probed.encoder,
         "fingerprint": probed.fingerprint,
         "rows_reencoded": int(judged.sum()),
+        "rows_not_readable": _unread(probed),
         "cosine": _quantiles(probed.cosine[judged]),
         "rows_of_other_tags_judged": probed.whole,
         "made_by_other_encoders": {name: count for name, count in by.items() if count},
@@ -253,7 +265,7 @@ def _mismatch_summary(
     probed: Reencoded, judged: Mask, wrong: Mask, fine: Mask, same: float, found: dict[str, Any]
 ) -> str:
     n, count = int(judged.sum()), int(wrong.sum())
-    text = f"{count:,} of {n:,} re-encoded rows are not what `{probed.encoder}` makes of their source (cosine under {same:g})"
+    text = f"{count:,} of {n:,} re-encoded rows are not what `{probed.encoder}` makes of their source (cosine under {same:g}){_of_others(probed)}"
     if not count:
         name = max(found["explained_by"], key=lambda k: found["explained_by"][k])
         return (
