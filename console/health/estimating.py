@@ -31,6 +31,9 @@ def estimated(finding: Finding, evidence: Evidence) -> tuple[float, float, float
     looked = _looked(finding, evidence)
     if looked is None or not 0 < finding.rows <= looked or looked >= scan.rows:
         return None
+    if scan.exact and looked >= scan.scanned:
+        # Rows that were counted and went before they were read are no unseen part.
+        return None
     interval = clopper_pearson(finding.rows, looked)
     low = max(float(finding.rows), interval[0] * scan.rows)
     high = max(low, interval[1] * scan.rows)

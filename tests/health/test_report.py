@@ -391,6 +391,13 @@ class TestSamples:
     def test_a_full_scan_estimates_nothing(self) -> None:
         assert report(world(), finding()).data["findings"][0]["rows_estimated"] is None
 
+    def test_rows_that_vanish_during_a_full_scan_are_not_estimated(self) -> None:
+        e = world(rows=210, exact=True)
+        assert e.scan.scanned < e.scan.rows
+        assert estimated(finding(), e) is None
+        looked = np.ones(e.scan.scanned, np.bool_)
+        assert estimated(finding(n=e.scan.scanned, examined=looked), e) is None
+
     def test_of_rows_that_were_examined_in_part(self) -> None:
         """The reservoir is a random part of a full scan; some other rows are not."""
         e = world(400, reservoir=100)
