@@ -17,7 +17,7 @@ from connectors import registry
 from connectors.errors import PlumblineError
 from connectors.filters import Equals
 from connectors.model import ALL, ConnectionSpec, Range, SearchOptions, Target
-from connectors.qdrant.snapshot import files, store
+from connectors.qdrant.snapshot import configs, files, store
 from connectors.qdrant.snapshot.connector import SnapshotConnector
 from console.settings.address import parse_address
 
@@ -351,3 +351,45 @@ def test_its_address_is_read_back(text: str) -> None:
     assert str(address) == text
     assert parse_address(str(address)) == address
     assert address.collection == "things"
+
+
+def made_up(path: Path, config: str, member: str) -> Path:
+    """A collection snapshot of a configuration and one file."""
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+        for name, held in (("config.json", config.encode()), (member, b"a")):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(held)
+            tar.addfile(entry, io.BytesIO(held))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("config", "member"),
+    [
+        ('{"params": {"shard_number": 1}}', "\u00b2/segments/x"),
+        ('{"params": {"shard_number": 1}}', "\u0663/segments/x"),
+        ('{"params": {"shard_number": 1}}', "9" * 5_000 + "/segments/x"),
+        ('{"params": {"shard_number": 1}}', "007/segments/x"),
+        ('{"params": {"shard_number": 3000000}}', "0/segments/x"),
+        ("[" * 100_000, "0/segments/x"),
+    ],
+)
+def test_shards_that_no_server_has_are_damage(tmp_path: Path, config: str, member: str) -> None:
+    with pytest.raises(PlumblineError) as caught:
+        store.unpack(made_up(tmp_path / "bad.snapshot", config, member), "bad")
+    assert caught.value.code == "damaged"
+    assert len(str(caught.value)) < 1_000
+
+
+@pytest.mark.parametrize("number", ["Infinity", "-1", "0", "null", '"x"', "[1]", "1e3"])
+def test_a_number_of_shards_that_is_none_says_nothing(tmp_path: Path, number: str) -> None:
+    path = made_up(tmp_path / "odd.snapshot", f'{{"params": {{"shard_number": {number}}}}}', "0/segments/x")
+    assert configs.shards_wanted(files.contents(path).config or {}) == range(1)
+
+
+def test_of_many_missing_shards_some_are_named() -> None:
+    held = files.Contents("collection", (0,), 1, {"params": {"shard_number": 5_000}})
+    (note,) = store._notes(held)
+    assert "shards 1, 2, 3," in note
+    assert "20 and 4,979 more of 5,000 are not in it" in note
+    assert len(note) < 250

@@ -11,6 +11,9 @@ from google.protobuf import json_format
 
 from connectors.qdrant import restanswers
 
+MOST_SHARDS: Final = 10_000
+"""Each is a folder and threads of its own on a node: no cluster holds as many of one collection."""
+
 _STORAGES: Final = {"float32": None, "float16": "float16", "uint8": "uint8"}
 
 
@@ -73,11 +76,17 @@ def _vector(held: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def shards_wanted(config: Mapping[str, Any]) -> range:
-    """The shards of the collection, on all nodes together; none where they have keys: those are not numbered so."""
-    try:
-        params = config["params"]
-        if params.get("sharding_method") == "custom":
-            return range(0)
-        return range(int(params.get("shard_number") or 1))
-    except (KeyError, TypeError, ValueError, AttributeError):
+    """The shards of the collection, on all nodes together; none where they have keys: those are not numbered so.
+
+    Raises ValueError for more than `MOST_SHARDS`.
+    """
+    params = config.get("params")
+    held = cast("Mapping[str, Any]", params) if isinstance(params, Mapping) else {}
+    if held.get("sharding_method") == "custom":
+        return range(0)
+    number: Any = held.get("shard_number")
+    if not isinstance(number, int) or number < 1:
         return range(1)
+    if number > MOST_SHARDS:
+        raise ValueError(f"it names more than {MOST_SHARDS:,} shards")
+    return range(number)

@@ -17,6 +17,7 @@ ROOM: Final = 256 * 1024 * 1024
 MOST_MEMBERS: Final = 1_000_000
 LARGEST_CONFIG: Final = 16 * 1024 * 1024
 
+_SHARD: Final = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _NAME: Final = re.compile(
     r"(?P<name>.+?)(-shard-\d+)?-\d{10,}-\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d(-\d+)?\.snapshot(\.tar)?", re.DOTALL
 )
@@ -53,7 +54,7 @@ def contents(file: Path) -> Contents:
         with tarfile.open(file, "r:") as tar:
             return _contents(tar, file)
     except (tarfile.TarError, EOFError) as fault:
-        raise _damaged(file, f"it can't be read as a snapshot ({fault})") from None
+        raise damaged(file, f"it can't be read as a snapshot ({fault})") from None
     except OSError as fault:
         raise _unreadable(file, fault) from None
 
@@ -64,11 +65,13 @@ def _contents(tar: tarfile.TarFile, file: Path) -> Contents:
     inner: list[str] = []
     for number, member in enumerate(tar):
         if number > MOST_MEMBERS:
-            raise _damaged(file, f"it holds more than {MOST_MEMBERS:,} files")
+            raise damaged(file, f"it holds more than {MOST_MEMBERS:,} files")
         first, *rest = PurePosixPath(member.name).parts or ("",)
         size += member.size
         segments = segments or first == "segments"
         if first.isdigit() and rest:
+            if not _SHARD.fullmatch(first):
+                raise damaged(file, "it holds a shard that no server numbers so")
             named.add(int(first))
             if rest[0] in ("segments", "wal"):
                 shards.add(int(first))
@@ -78,7 +81,7 @@ def _contents(tar: tarfile.TarFile, file: Path) -> Contents:
             inner.append(first)
     end = tar.offset
     if file.stat().st_size < end:
-        raise _damaged(file, "its end is missing")
+        raise damaged(file, "its end is missing")
     if segments:
         return Contents("shard", (0,), size, None)
     if config is not None and "params" in config:
@@ -90,18 +93,18 @@ def _contents(tar: tarfile.TarFile, file: Path) -> Contents:
             where=str(file),
             hint="Unpack it (tar -xf) and name one of the .snapshot files inside.",
         )
-    raise _damaged(file, "it holds neither a collection nor a shard of Qdrant")
+    raise damaged(file, "it holds neither a collection nor a shard of Qdrant")
 
 
 def _json(tar: tarfile.TarFile, member: tarfile.TarInfo, file: Path) -> dict[str, Any]:
     if member.size > LARGEST_CONFIG or (stream := tar.extractfile(member)) is None:
-        raise _damaged(file, "its configuration can't be read")
+        raise damaged(file, "its configuration can't be read")
     try:
         held = json.loads(stream.read())
-    except ValueError:
-        raise _damaged(file, "its configuration can't be read") from None
+    except (ValueError, RecursionError):
+        raise damaged(file, "its configuration can't be read") from None
     if not isinstance(held, dict):
-        raise _damaged(file, "its configuration can't be read")
+        raise damaged(file, "its configuration can't be read")
     return cast("dict[str, Any]", held)
 
 
@@ -137,7 +140,7 @@ def shard_archive(file: Path, shard: int, target: Path) -> None:
                     plain.type, plain.size = tarfile.REGTYPE, member.size
                 made.addfile(plain, source.extractfile(member) if member.isfile() else None)
     except (tarfile.TarError, EOFError) as fault:
-        raise _damaged(file, f"it can't be read to its end ({fault})") from None
+        raise damaged(file, f"it can't be read to its end ({fault})") from None
     except OSError as fault:
         raise _unreadable(file, fault) from None
 
@@ -149,16 +152,17 @@ def check_members(file: Path) -> None:
             for member in source:
                 _sound(member, file)
     except (tarfile.TarError, EOFError) as fault:
-        raise _damaged(file, f"it can't be read to its end ({fault})") from None
+        raise damaged(file, f"it can't be read to its end ({fault})") from None
 
 
 def _sound(member: tarfile.TarInfo, file: Path) -> None:
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts or not (member.isfile() or member.isdir()):
-        raise _damaged(file, "it holds a link, a device, or a path that leads out of it")
+        raise damaged(file, "it holds a link, a device, or a path that leads out of it")
 
 
-def _damaged(file: Path, why: str) -> PlumblineError:
+def damaged(file: Path, why: str) -> PlumblineError:
+    """The error for a file that is no snapshot or not whole; `why` ends a sentence."""
     return PlumblineError(
         "damaged", f"The snapshot can't be used: {why}.", where=str(file), hint="Take or download it again."
     )

@@ -19,6 +19,8 @@ from connectors.qdrant.snapshot import configs, files
 PREFIX: Final = "plumbline-snapshot-"
 OWNER: Final = "owner"
 STORE: Final = "store"
+LISTED: Final = 20
+"""Shards that a note names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +48,23 @@ def unpack(file: Path, name: str) -> Unpacked:
     Raises `not-found`, `damaged`, `unsupported`, `disk-full`.
     """
     held = files.contents(file)
+    try:
+        notes = _notes(held)
+    except ValueError as fault:
+        raise files.damaged(file, str(fault)) from None
     sweep()
     root = Path(tempfile.mkdtemp(prefix=PREFIX))
     try:
         (root / OWNER).write_text(json.dumps({"pid": os.getpid(), "born": _born(os.getpid())}))
         files.check_room(file, root, held.size)
         atexit.register(remove, root)
-        return _unpack(file, name, held, root)
+        return _unpack(file, name, held, root, notes)
     except BaseException:
         remove(root)
         raise
 
 
-def _unpack(file: Path, name: str, held: files.Contents, root: Path) -> Unpacked:
+def _unpack(file: Path, name: str, held: files.Contents, root: Path, notes: tuple[str, ...]) -> Unpacked:
     from connectors.qdrant.host import door
     from connectors.qdrant.host.service import ENGINE
     from connectors.qdrant.host.store import folder_name
@@ -94,7 +100,7 @@ def _unpack(file: Path, name: str, held: files.Contents, root: Path) -> Unpacked
         collections[own] = shard
     told = [n for n in deleted if n is not None]
     whole = sum(told) if len(told) == len(deleted) else None
-    return Unpacked(root, collections, rows, _notes(held), whole)
+    return Unpacked(root, collections, rows, notes, whole)
 
 
 def _load(
@@ -156,6 +162,7 @@ def _engine(file: Path) -> Generator[None]:
 
 
 def _notes(held: files.Contents) -> tuple[str, ...]:
+    """Raises ValueError for a configuration that names more shards than there are anywhere."""
     if held.config is None:
         return ("A shard snapshot: whether the collection has other shards can't be told from it.",)
     wanted = configs.shards_wanted(held.config)
@@ -163,10 +170,12 @@ def _notes(held: files.Contents) -> tuple[str, ...]:
     if not lacking:
         return ()
     whole = len(lacking) + len(held.shards)
-    listed = ", ".join(str(s) for s in lacking)
+    listed = ", ".join(str(s) for s in lacking[:LISTED])
+    if len(lacking) > LISTED:
+        listed += f" and {len(lacking) - LISTED:,} more"
     many = "shards" if len(lacking) > 1 else "shard"
     return (
-        f"The snapshot is of one node of a cluster: {many} {listed} of {whole} "
+        f"The snapshot is of one node of a cluster: {many} {listed} of {whole:,} "
         f"{'are' if len(lacking) > 1 else 'is'} not in it, nor their rows.",
     )
 
