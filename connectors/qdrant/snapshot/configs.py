@@ -80,8 +80,8 @@ def shards_wanted(config: Mapping[str, Any]) -> range:
 
     Raises ValueError for more than `MOST_SHARDS`.
     """
-    params = config.get("params")
-    held = cast("Mapping[str, Any]", params) if isinstance(params, Mapping) else {}
+    params: Any = config.get("params")
+    held: dict[str, Any] = cast("dict[str, Any]", params) if isinstance(params, dict) else {}
     if held.get("sharding_method") == "custom":
         return range(0)
     number: Any = held.get("shard_number")
