@@ -96,7 +96,7 @@ def run(
 def test_every_row_of_two_fields_in_one_pass(store: Harness):
     world = World(store)
     told: list[Progress] = []
-    out = run(store, world, CheckOptions(sample=None), told.append)
+    out = run(store, world, CheckOptions(sample=None), told.append, reread=True)
     assert out.keys() == {"clip", "other"}
     same_table(out["clip"].table, world.expected())
     flags = out["clip"].table.flags
@@ -128,6 +128,21 @@ def test_a_sample_and_the_same_rows_again(store: Harness):
         "clip"
     ]
     same_table(again.table, out.table)
+
+
+def test_rows_rewritten_meanwhile_are_said(store: Harness):
+    """Their number stays: only reading some of them again shows it."""
+    world = World(store, 90)
+    late = [Row(world.ids[i], {"clip": world.matrix[i] + 1}, world.payloads[i]) for i in range(20, 29)]
+
+    def tell(progress: Progress) -> None:
+        if late and progress.done == 90:
+            assert not store.connector.insert(world.target, late, mode="replace").failed
+            late.clear()
+
+    facts = run(store, world, CheckOptions(sample=None), tell, reread=True)["clip"].facts
+    assert not late
+    assert facts.changed == "Rows were rewritten while it was read: of 90 rows 9 have another vector now."
 
 
 def test_rows_written_meanwhile_are_said(store: Harness):
