@@ -145,14 +145,14 @@ class Profile:
         return out
 
     def to_json(self) -> dict[str, Any]:
-        """The `profile` of `plumbline check`."""
+        """The `profile` of `plumbline check`; without the dimension where no row showed one."""
         nothing: Mapping[Any, GroupStats] = {}
         groups = self.groups
         tags = groups.get(self.version, nothing)
         tagged = {value: stats for value, stats in tags.items() if value is not None}
         others = self.others
-        return {
-            "dimension": self.dimension,
+        shown = {"dimension": self.dimension} if self.dimension else {}
+        return shown | {
             "norms": norms_json(self.norms),
             "zero": self.zero,
             "non_finite": self.non_finite,

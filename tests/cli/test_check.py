@@ -336,6 +336,7 @@ def test_nothing_is_healthy_where_nothing_was_scanned(console: Inside) -> None:
     held = console("check", "emb/empty", "--format", "json").json
     assert (held["verdict"], held["rows"], held["scanned"]) == ("not_known", 0, 0)
     assert held["profile"]["norms"]["mean"] is None
+    assert held["profile"]["dimension"] == 8
     assert console("check", "emb/one", "--format", "json").json["verdict"] == "healthy"
 
 
