@@ -224,7 +224,7 @@ def _check(parser: argparse.ArgumentParser) -> None:
     )
     add("--expected-rows", type=_whole, metavar="N", help="how many there should be")
     add("--golden", metavar="NAME", help="a golden set (a later version)")
-    add("--baseline", metavar="latest|ID", help="hold against this report (default: the pinned one)")
+    add("--baseline", metavar="latest|ID|none", help="hold against this report (default: the pinned one)")
     add("--rate", type=float, metavar="ROWS_PER_S", help="read no faster")
     add("--budget", type=float, default=120.0, metavar="SECONDS", help="for searches (default: %(default)s)")
     add("--rows-out", metavar="FILE", help="the affected rows as JSON Lines")

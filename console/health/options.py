@@ -9,6 +9,9 @@ from typing import Any, Final
 SAMPLE: Final = 5_000
 """Rows of a sampled check. A share of .1% is then seen with probability 1 - .999^5000 = .993."""
 
+AGAINST_NONE: Final = "none"
+"""As a baseline: none, also where one is pinned."""
+
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
@@ -24,7 +27,7 @@ class CheckOptions:
     group_by: tuple[str, ...] = ()
     expected_rows: int | None = None
     baseline: str | None = None
-    """`latest`, a report's id, or None: the pinned one where there is one."""
+    """`latest`, a report's id, `none`, or None: the pinned one where there is one."""
     rate: float | None = None
     """Rows a second at most."""
     budget: float = 120.0

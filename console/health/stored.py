@@ -10,6 +10,7 @@ import numpy as np
 
 from connectors.errors import PlumblineError
 from console.health.baseline import Baseline
+from console.health.options import AGAINST_NONE
 from console.health.table import Ids
 from console.settings import parse_address
 from console.settings.address import readable
@@ -46,9 +47,11 @@ class Past:
         return f"Earlier reports could not be read: {self.trouble.message} [{self.trouble.code}]"
 
     def baseline(self, wanted: str | None) -> Baseline | None:
-        """`latest`, a report's id, or None for the pinned one. Raises `not-found` for an id that is not there."""
+        """`latest`, a report's id, `none`, or None for the pinned one. Raises `not-found` for an id that is not there."""
         if wanted is None:
             return self._pinned()
+        if wanted == AGAINST_NONE:
+            return None
         store = self._asked()
         if wanted == "latest":
             return self._of(store, self.reports[0]["id"]) if self.reports else None

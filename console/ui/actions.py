@@ -39,11 +39,21 @@ def check_now(address: Address, options: CheckOptions) -> str:
     """Start a check and return its run's id; the running one's where there is one.
 
     A visitor may have a sample read, no more: a check at a crawl is in everybody's way, and the number of rows that
-    should be there decides the verdict that everybody sees.
+    should be there, the baseline and the fields' meaning decide the verdict that everybody sees.
     Raises `read-only`, `usage`, `encoder-unknown`, `not-found`, `busy`.
     """
-    if options.sample is None or options.sample > LARGEST_SAMPLE:
+    if options.full or (options.sample or 0) > LARGEST_SAMPLE:
         access.require_operator("Reading every row")
+    if options.sample_of is not None:
+        access.require_operator("Reading the rows of a report again")
+    if options.baseline is not None:
+        access.require_operator("Choosing the baseline")
+    if options.version_field is not None or options.modality_field is not None:
+        access.require_operator("Saying what a field means")
+    if options.seed:
+        access.require_operator("Choosing the seed")
+        if not 0 <= options.seed < 2**63:
+            raise PlumblineError("usage", "A seed is a whole number from 0 on.", where=str(address))
     if options.rate is not None:
         access.require_operator("Limiting the rate")
         if not options.rate > 0:

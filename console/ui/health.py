@@ -14,6 +14,7 @@ from console.ui import (
     actions,
     board,
     health_history,
+    health_more,
     health_report,
     health_run,
     health_state,
@@ -112,7 +113,12 @@ def _chosen(latest: list[Any]) -> Address | None:
 
 
 def _moved() -> None:
-    st.session_state["h.vector"] = None
+    """Another collection: what was asked of the last one is not asked of this one."""
+    state = st.session_state
+    for key in ("h.vector", *health_more.SET):
+        state[key] = None
+    state["h.groups"] = []
+    state["h.same"] = False
     _elsewhere()
 
 
@@ -122,18 +128,23 @@ def _elsewhere() -> None:
 
 
 def _report(address: Address) -> tuple[Mapping[str, Any] | None, PlumblineError | None]:
-    """The report in the URL where it is of this address, else the newest; and why there is none to be had."""
-    wanted = st.session_state.get("health.report")
+    """The report in the URL where it is of this address, else the newest; and why there is none to be had, or not the
+    one in the URL.
+    """
+    wanted, gone = st.session_state.get("health.report"), None
     try:
         if wanted:
-            held = health_store.report(wanted)
-            if parse_address(str(held["address"])).with_vector(None) == address.with_vector(None):
-                return held, None
+            try:
+                held = health_store.report(wanted)
+                if parse_address(str(held["address"])).with_vector(None) == address.with_vector(None):
+                    return held, None
+            except PlumblineError as fault:
+                if fault.code != "not-found":
+                    raise
+                gone = fault
             health_state.show(None)
-        return health_store.newest(address), None
+        return health_store.newest(address), gone
     except PlumblineError as fault:
-        if fault.code == "not-found":
-            health_state.show(None)
         return None, fault
 
 
@@ -150,11 +161,12 @@ def _age(report: Mapping[str, Any] | None) -> None:
 def _asking(address: Address, report: Mapping[str, Any] | None) -> None:
     """How to check, and the one primary button."""
     read_only = access.why_read_only() is not None
+    same = health_state.same_rows(report) is not None
     with st.popover("Options", icon=":material/tune:"):
         st.toggle(
             "Read every row",
             key="h.full",
-            disabled=read_only,
+            disabled=read_only or same,
             help="Exact, and as long as the collection is large. A sample says how sure it is.",
         )
         st.number_input(
@@ -164,7 +176,7 @@ def _asking(address: Address, report: Mapping[str, Any] | None) -> None:
             value=health_state.SAMPLE,
             step=1_000,
             key="h.sample",
-            disabled=bool(st.session_state.get("h.full")),
+            disabled=same or bool(st.session_state.get("h.full")),
         )
         st.multiselect(
             "Also by these fields",
@@ -180,39 +192,12 @@ def _asking(address: Address, report: Mapping[str, Any] | None) -> None:
             key="h.encoder",
             help="Tells whether the vectors are this encoder's, and on the right rows. It is loaded first.",
         )
-        _more(read_only)
+        health_more.draw(address, report, read_only)
     st.button(
         "Check now",
         key="health.check",
         type="primary",
         on_click=health_run.start,
-        args=(address,),
+        args=(address, report),
         disabled=health_run.active(address) is not None,
     )
-
-
-def _more(read_only: bool) -> None:
-    """What is seldom asked for; folded, and said on the fold where it is set."""
-    state = st.session_state
-    chosen = sum(state.get(name) is not None for name in ("h.rate", "h.expected"))
-    with st.expander(f"More ({chosen} set)" if chosen else "More"):
-        st.number_input(
-            "Rows a second at most",
-            min_value=1,
-            value=None,
-            step=1_000,
-            key="h.rate",
-            placeholder="no limit",
-            disabled=read_only,
-            help="Spares a busy database. The check takes longer.",
-        )
-        st.number_input(
-            "Rows that should be there",
-            min_value=0,
-            value=None,
-            step=1,
-            key="h.expected",
-            placeholder="as in the settings",
-            disabled=read_only,
-            help="As the source or the manifest counts them. Fewer in the collection is a finding.",
-        )

@@ -31,12 +31,12 @@ def _of(address: Address) -> Run | None:
     return max((r for r in held if r is not None), key=lambda r: (r.active, r.submitted), default=None)
 
 
-def start(address: Address) -> None:
-    """Start what the form asks for; what is wrong stands on the page afterwards."""
+def start(address: Address, report: Mapping[str, Any] | None) -> None:
+    """Start what the form asks for, beside the report that is shown; what is wrong stands on the page afterwards."""
     state = st.session_state
     state.pop("health.refused", None)
     try:
-        actions.check_now(address, health_state.options())
+        actions.check_now(address, health_state.options(report))
     except PlumblineError as fault:
         state["health.refused"] = fault
         return
@@ -126,6 +126,8 @@ def said(run: Run) -> str:
     text = ", ".join(parts)
     sample = run.options.get("sample")
     what = f"A sample of {sample:,} rows" if isinstance(sample, int) else "Every row"
+    if run.options.get("sample_of"):
+        what = "The rows of an earlier report"
     rate = run.options.get("rate")
     limit = f", at most {rate:,.0f} a second" if isinstance(rate, (int, float)) else ""
     return f"{what}{limit}: {text}."

@@ -125,17 +125,38 @@ def vectors(collection: str, latest: list[Headline]) -> list[str]:
     return list(dict.fromkeys([*found, *([current] if current is not None else [])]))
 
 
-def options() -> CheckOptions:
-    """The check that the form asks for."""
+def sampled(report: Mapping[str, Any] | None) -> bool:
+    """Whether a report is of a sample, whose rows can be read again."""
+    return bool((report or {}).get("scanned")) and not (report or {}).get("exact")
+
+
+def same_rows(report: Mapping[str, Any] | None) -> str | None:
+    """The id of the report whose rows are wanted again, or None."""
+    return str((report or {})["id"]) if st.session_state.get("h.same") and sampled(report) else None
+
+
+def options(report: Mapping[str, Any] | None = None) -> CheckOptions:
+    """The check that the form asks for, beside the report that is shown."""
     state = st.session_state
     encoder, rate, expected = state.get("h.encoder"), state.get("h.rate"), state.get("h.expected")
+    same = same_rows(report)
     return CheckOptions(
-        sample=None if state.get("h.full") else int(state.get("h.sample") or SAMPLE),
+        sample=None if same is not None or state.get("h.full") else int(state.get("h.sample") or SAMPLE),
+        sample_of=same,
+        seed=int(state.get("h.seed") or 0),
         group_by=tuple(str(g) for g in state.get("h.groups") or ()),
         encoder=None if encoder in (None, NO_ENCODER) else encoder,
+        version_field=_named("h.version"),
+        modality_field=_named("h.modality"),
         expected_rows=None if expected is None else int(expected),
+        baseline=state.get("h.baseline"),
         rate=None if rate is None else float(rate),
     )
+
+
+def _named(key: str) -> str | None:
+    """A field's name; what is blank is none."""
+    return str(st.session_state.get(key) or "").strip() or None
 
 
 def fields(report: Mapping[str, Any] | None) -> list[str]:

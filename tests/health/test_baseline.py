@@ -191,6 +191,16 @@ def found_any(data: Any, code: str) -> bool:
     return any(f["code"] == code for f in data["findings"])
 
 
+def test_a_pinned_report_is_put_aside_where_no_baseline_is_wanted(ws: Workspace) -> None:
+    first = checked(ws)
+    Store.open(ws).set_baseline(AT)
+    assert checked(ws)["baseline"] == first["id"]
+    alone = checked(ws, replace(FULL, baseline="none"))
+    assert alone["baseline"] is None
+    told = {u["check"]: u["why"] for u in alone["not_measured"]}
+    assert told["baseline"] == "No baseline was wanted (`none`)."
+
+
 def test_the_same_sample_is_read_again(ws: Workspace) -> None:
     first = checked(ws, CheckOptions(sample=100, seed=3))
     held = past(ws, AT.with_vector("clip"))

@@ -287,6 +287,85 @@ def test_rate_and_expected_rows_stand_under_more(app: App, things: Pretend, read
     assert "A sample of 5,000 rows, at most 2,000 a second: begun" in texts(settled(test))
 
 
+def test_baseline_fields_rows_and_seed_stand_under_more(
+    app: App, things: Pretend, readings: Pretended
+) -> None:
+    earlier = healthy(A, 1, at="2026-11-01T00:00:00+00:00")
+    save(earlier, report(A, 2))
+    test = settled(app("health", a=A))
+    assert test.selectbox(key="h.baseline").options == [
+        "The latest report", "No baseline", test.selectbox(key="h.baseline").options[2], "1 Nov 2026, 00:00 UTC, healthy"
+    ]  # fmt: skip
+    test.selectbox(key="h.baseline").set_value(earlier.id)
+    test.selectbox(key="h.version").set_value("embedding_version")
+    test.selectbox(key="h.modality").set_value("source")
+    test.number_input(key="h.seed").set_value(7)
+    settled(test)
+    assert "More (4 set)" in [e.label for e in test.expander]
+    test.button(key="health.check").click()
+    settled(test)
+    assert readings.options[-1] == CheckOptions(
+        baseline=earlier.id, version_field="embedding_version", modality_field="source", seed=7
+    )
+    readings.cancel(next(iter(readings.held)))
+    test.toggle(key="h.same").set_value(True)
+    test.selectbox(key="h.baseline").set_value(None)
+    settled(test)
+    assert test.number_input(key="h.sample").disabled
+    assert test.toggle(key="h.full").disabled
+    test.button(key="health.check").click()
+    settled(test)
+    made = readings.options[-1]
+    assert (made.sample, made.sample_of, made.baseline, made.full) == (None, report(A, 2).id, None, False)
+    assert "The rows of an earlier report: begun" in texts(settled(test))
+
+
+def test_a_report_of_every_row_has_no_sample_to_read_again(
+    app: App, things: Pretend, readings: Pretended
+) -> None:
+    save(report(A, exact=True, scanned=18_000))
+    test = settled(app("health", a=A))
+    assert test.toggle(key="h.same").disabled
+    assert settled(app("health", a="alive/others")).toggle(key="h.same").disabled
+
+
+def test_a_baseline_of_another_collection_is_not_carried_over(
+    app: App, things: Pretend, readings: Pretended
+) -> None:
+    things.held["others"] = Held()
+    save(report(A, 1), healthy("alive/others#clip", 2))
+    test = settled(app("health", a=A))
+    test.selectbox(key="h.baseline").set_value(report(A, 1).id)
+    settled(test)
+    test.selectbox(key="h.collection").set_value("alive/others")
+    settled(test)
+    assert test.selectbox(key="h.baseline").value is None
+    test.button(key="health.check").click()
+    settled(test)
+    assert readings.options[-1].baseline is None
+
+
+def test_what_was_asked_of_one_collection_is_not_asked_of_the_next(
+    app: App, things: Pretend, readings: Pretended
+) -> None:
+    things.held["others"] = Held([(0, [1.0, 0.0, 0.0, 0.0], {"caption": "x"})])
+    save(report(A))
+    test = settled(app("health", a=A))
+    for key, value in (("h.rate", 2_000), ("h.expected", 18_500), ("h.seed", 7)):
+        test.number_input(key=key).set_value(value)
+    test.selectbox(key="h.version").set_value("embedding_version")
+    test.selectbox(key="h.modality").set_value("source")
+    test.multiselect(key="h.groups").set_value(["source"])
+    test.toggle(key="h.same").set_value(True)
+    settled(test)
+    test.selectbox(key="h.collection").set_value("alive/others")
+    settled(test)
+    test.button(key="health.check").click()
+    settled(test)
+    assert readings.options == [CheckOptions()]
+    assert next(iter(readings.held.values())).address.startswith("alive/others")
+
+
 def test_a_failed_check_shows_its_error_above_the_last_report(
     app: App, things: Pretend, readings: Pretended
 ) -> None:
@@ -335,6 +414,16 @@ def test_a_link_that_leads_nowhere_says_so(
 ) -> None:
     test = settled(app("health", **params))
     assert any(str(c.value).startswith(code) for c in test.code)
+
+
+def test_a_link_to_a_report_that_is_gone_shows_the_newest_with_the_error(app: App, things: Pretend) -> None:
+    save(report(A))
+    test = settled(app("health", a=A, report="gone"))
+    assert any(str(c.value).startswith("not-found") for c in test.code)
+    assert "Broken" in texts(test)
+    assert "1 root cause" in texts(test)
+    settled(test)
+    assert "report" not in test.query_params
 
 
 def test_rows_are_fetched_when_asked_for_and_not_before(app: App, things: Pretend) -> None:
@@ -436,6 +525,10 @@ def test_a_visitor_may_check_a_sample_and_change_nothing(
     assert test.toggle(key="h.full").disabled
     assert test.number_input(key="h.rate").disabled
     assert test.number_input(key="h.expected").disabled
+    assert test.number_input(key="h.seed").disabled
+    assert test.toggle(key="h.same").disabled
+    for name in ("baseline", "version", "modality"):
+        assert test.selectbox(key=f"h.{name}").disabled
     assert test.button(key="health.pin").disabled
     assert not test.button(key="health.check").disabled
     address = Address("alive", "things", vector="clip")
@@ -444,6 +537,11 @@ def test_a_visitor_may_check_a_sample_and_change_nothing(
         lambda: actions.check_now(address, CheckOptions(sample=10**9)),
         lambda: actions.check_now(address, CheckOptions(rate=1.0)),
         lambda: actions.check_now(address, CheckOptions(expected_rows=10**9)),
+        lambda: actions.check_now(address, CheckOptions(baseline="latest")),
+        lambda: actions.check_now(address, CheckOptions(version_field="source")),
+        lambda: actions.check_now(address, CheckOptions(modality_field="source")),
+        lambda: actions.check_now(address, CheckOptions(sample=None, sample_of=report(A).id)),
+        lambda: actions.check_now(address, CheckOptions(seed=7)),
         lambda: actions.set_baseline(address, report(A).id),
         lambda: actions.clear_baseline(address),
     ):

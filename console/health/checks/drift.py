@@ -21,6 +21,7 @@ from console.health.findings import (
     Remedy,
     Severity,
 )
+from console.health.options import AGAINST_NONE
 from console.health.policy import Policy
 from console.health.probes.panel import PanelNow
 from console.health.registry import Threshold, check
@@ -33,6 +34,7 @@ NO_BASELINE: Final = (
 OTHER_FIELD: Final = (
     "The report named as the baseline is of another vector field: `--baseline latest` takes each field's own."
 )
+NOT_WANTED: Final = "No baseline was wanted (`none`)."
 _Z: Final = 1.96
 _FOUND: Final = 30
 """Rows of the panel among the scanned ones from which on a finding names rows of the table."""
@@ -80,8 +82,9 @@ _LOOK = Remedy(
 def distribution_drift(evidence: Evidence, rules: Policy) -> Outcomes:
     base, of = evidence.baseline, rules.of("distribution-drift")
     if base is None:
-        named = evidence.options.baseline not in (None, "latest")
-        return [NotMeasured("baseline", OTHER_FIELD if named else NO_BASELINE)]
+        wanted = evidence.options.baseline
+        why = OTHER_FIELD if wanted not in (None, "latest") else NO_BASELINE
+        return [NotMeasured("baseline", NOT_WANTED if wanted == AGAINST_NONE else why)]
     return [*_directions(evidence, base, of), *_panel(evidence, base, of)]
 
 
