@@ -177,8 +177,9 @@ class About(Dimensions):
             facet=Capability(True, "Group-by Aggregate, with filters that are exact only."),
             random_sample=Capability(
                 None,
-                "Weaviate draws no samples: ids are drawn evenly up to 20,000 rows; beyond, 8 of the 64 ids after "
-                "random positions, weighted by the density of ids, so that a row after a large gap is likelier.",
+                "Weaviate draws no samples: of up to 200,000 rows ids are drawn evenly; beyond, one of the 16 ids after "
+                "each of many random positions, by the density of ids, so that rows where it changes suddenly are "
+                "somewhat likelier than others, or less likely.",
             ),
             slices=Capability(False, "Ranges of ids are used instead."),
             sees_non_finite=Capability(True, "gRPC carries NaN and infinity."),

@@ -34,7 +34,15 @@ class Reading(About):
 
         return tuple(r for found in self._each(opened.parts, of_part) for r in found)
 
-    def _cells(self, opened: Opened, part: str | None, n: int, timeout: float | None) -> list[positions.Cell]:
+    def _cells(
+        self,
+        opened: Opened,
+        part: str | None,
+        n: int,
+        timeout: float | None,
+        looked: int = positions.LOOK,
+        spacing: positions.Spacing = positions.mean,
+    ) -> list[positions.Cell]:
         total = self._aggregate(opened, part, timeout=timeout)
         if total <= 1:
             return []
@@ -45,7 +53,7 @@ class Reading(About):
             request = wire.listing(opened.schema, part, rows, after=positions.after(position))
             return [uuid.UUID(i).int for i in wire.ids_of(self._search(request, opened, part, timeout))]
 
-        return positions.cells(look, total, max(4, 4 * n))
+        return positions.cells(look, total, max(4, 4 * n), looked, spacing)
 
     def scan(
         self,

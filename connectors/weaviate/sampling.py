@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -12,10 +13,17 @@ from connectors.weaviate import positions, wire
 from connectors.weaviate.core import MOST_ROWS, Opened
 from connectors.weaviate.reading import PayloadChoice, Reading
 
-_EVENLY: Final = 20_000
-"""Up to so many rows a sample is drawn evenly among all ids."""
-_RUN: Final = 64
-_KEPT: Final = 8
+EVENLY: Final = 200_000
+"""Up to so many rows a sample is drawn evenly among all ids, which are listed for it."""
+_EVENLY_FEW: Final = 20_000
+"""The same for a peek of fewer than `_FEW` rows, which nobody makes estimates of."""
+_FEW: Final = 1_000
+_EACH_FEW: Final = 4
+"""Rows of one position in such a peek."""
+RUN: Final = 16
+"""Ids after a position, one of which is taken."""
+LOOKED: Final = 64
+"""Ids by which the density of a cell is told."""
 
 
 class Sampling(Reading):
@@ -33,9 +41,9 @@ class Sampling(Reading):
     ) -> Batch:
         """Distinct rows in id order, tenants in proportion to their rows; all of them where n suffices.
 
-        Up to 20,000 rows the draw is even. Beyond, some of the 64 ids after each of many positions are
-        taken, the positions drawn by the density of ids: a row after a large gap is somewhat likelier, and
-        rows with neighbouring ids come together.
+        Up to 200,000 rows (20,000 where fewer than 1,000 are drawn) the draw is even. Beyond, one of the 16 ids
+        after each of many positions is taken (four in such a peek), the positions drawn by the density of ids: rows where it changes
+        suddenly are somewhat likelier or less likely.
         """
         opened = self._open(t, timeout=timeout)
         self._check_dense(opened, fields)
@@ -47,7 +55,7 @@ class Sampling(Reading):
         for part, total, share in zip(opened.parts, totals, shares, strict=True):
             if share == 0:
                 continue
-            if total <= _EVENLY or share * 4 >= total:
+            if total <= (EVENLY if share >= _FEW else _EVENLY_FEW) or share * 4 >= total:
                 held += self._drawn_evenly(opened, part, share, rng, fields, payload, timeout)
             else:
                 held += self._drawn_by_position(opened, part, share, rng, fields, payload, timeout)
@@ -90,26 +98,18 @@ class Sampling(Reading):
         payload: PayloadChoice,
         timeout: float | None,
     ) -> list[Any]:
-        cells = self._cells(opened, part, 16, timeout)
+        cells = self._cells(opened, part, 16, timeout, LOOKED, positions.typical)
         if not cells:
             return []
         alone = Opened(opened.schema, (part,))
 
-        def look(position: int) -> Sequence[str]:
-            request = wire.listing(opened.schema, part, _RUN, after=positions.after(position))
-            return wire.ids_of(self._search(request, opened, part, timeout))
+        def look(position: int) -> Sequence[int]:
+            request = wire.listing(opened.schema, part, RUN, after=positions.after(position))
+            return [uuid.UUID(i).int for i in wire.ids_of(self._search(request, opened, part, timeout))]
 
-        ids: dict[str, None] = {}
-        for _ in range(8):
-            missing = n - len(ids)
-            if missing <= 0:
-                break
-            for run in self._each(positions.draw(cells, -(-missing // _KEPT) + 8, rng), look):
-                kept = rng.permutation(len(run))[:_KEPT]
-                ids.update((run[int(i)], None) for i in kept)
-        listed = sorted(ids)
-        if len(listed) > n:
-            listed = [listed[int(i)] for i in np.sort(rng.choice(len(listed), n, replace=False))]
+        each = 1 if n >= _FEW else _EACH_FEW
+        chosen = positions.sampled(cells, n, rng, lambda where: self._each(where, look), each)
+        listed = [str(uuid.UUID(int=i)) for i in chosen]
         found = {
             r.metadata.id: r
             for _, results in self._of_ids(alone, listed, fields, payload, timeout)
