@@ -9,19 +9,16 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from tests.faults.bases import BASES, CLEAN, Base
+from tests.faults.bases import BASES, CLEAN, FIRST, SECOND, SECOND_BASES, SECOND_CLEAN, Base, lacking
 from tests.faults.plants import FAULTS, Planted
-from tests.faults.running import Verdict, judge, run, shortfalls, silent, table
+from tests.faults.running import Verdict, causes, judge, run, shortfalls, silent, table
 from tests.faults.truth import section, write
-
-FIRST, SECOND = 1_000, 900_000
-"""Where the two sets of seeds begin: the thresholds were looked at with the first only."""
 
 
 def intensities(smallest: int, n: int) -> list[int]:
@@ -36,14 +33,19 @@ class Asked:
     kinds: tuple[str, ...]
     bases: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    second: bool = False
 
-    def of(self, held: dict[str, Callable[[int], Base]]) -> list[tuple[str, Callable[[int], Base]]]:
-        return [(n, make) for n, make in held.items() if not self.bases or n in self.bases]
+    def of(self, held: Mapping[str, Callable[[int], Base]]) -> list[tuple[str, Callable[[int], Base]]]:
+        chosen = [(n, make) for n, make in held.items() if not self.bases or n in self.bases]
+        for name, _ in chosen:
+            if why := lacking(name):
+                print(f"without {name}: {why}", flush=True)
+        return [(n, make) for n, make in chosen if not lacking(n)]
 
 
 def clean(home: Path, asked: Asked) -> Iterator[Verdict]:
     for seed in asked.seeds:
-        for name, make in asked.of(dict(CLEAN)):
+        for name, make in asked.of(SECOND_CLEAN if asked.second else CLEAN):
             for kind in asked.kinds:
                 said = silent(run(home, kind, Planted(make(seed), None, ())))
                 for line in said:
@@ -53,7 +55,7 @@ def clean(home: Path, asked: Asked) -> Iterator[Verdict]:
 
 def planted(home: Path, asked: Asked) -> Iterator[Verdict]:
     for seed in asked.seeds:
-        for base_name, make in asked.of(dict(BASES)):
+        for base_name, make in asked.of(SECOND_BASES if asked.second else BASES):
             base = make(seed)
             for kind in asked.kinds:
                 for name, fault in FAULTS.items():
@@ -73,6 +75,7 @@ def _cell(home: Path, kind: str, base_name: str, name: str, seed: int, count: in
         print(f"{where}: {failed!r}", flush=True)
         return Verdict(name, False, wrong=["failed"])
     verdict = judge(fault, case, report)
+    verdict.wrong += causes(case, report)
     if not verdict.clean:
         what = "missed" if not verdict.found else "" if verdict.root else "not root"
         told = f"{verdict.wrong} false {verdict.false} roots {report.data['root_causes']}"
@@ -96,6 +99,7 @@ def main() -> int:
         (args.kind,) if args.kind else ("qdrant", "weaviate"),
         tuple(args.base or ()),
         tuple(args.fault or ()),
+        args.second,
     )
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,15 +1,25 @@
-"""Clean collections of different kinds; each is a function of its seed alone."""
+"""Clean collections of different kinds; each is a function of its seed alone.
+
+`BASES` and `CLEAN` are what thresholds were looked at with; `SECOND_BASES` and `SECOND_CLEAN` are the same kinds of
+collection by a generator of its own (second.py), with which none was.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import uuid
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
+from tests.faults import second
+
+FIRST, SECOND = 1_000, 900_000
+"""Where the two sets of seeds begin."""
 SOURCES = tuple(f"camera-{n}" for n in range(1, 9))
 LANGUAGES = ("en", "en", "en", "de", "es")
 START = datetime(2026, 3, 1, 6, tzinfo=UTC)
@@ -120,12 +130,48 @@ def uuids(rng: np.random.Generator, n: int) -> list[str]:
     return [str(uuid.UUID(bytes=rng.bytes(16), version=4)) for _ in range(n)]
 
 
+@dataclass(frozen=True)
+class Laws:
+    """What a generator is made of."""
+
+    space: Callable[..., tuple[np.ndarray, np.ndarray, np.ndarray]]
+    payloads: Callable[..., list[dict[str, Any]]]
+    ids: Callable[[int, list[Any]], list[Any]]
+    """Of the seed, and of the ids that the first generator has."""
+
+
+OTHERS = Laws(
+    second.anisotropic,
+    second.payloads,
+    lambda seed, ids: second.ids(seed, type(ids[0]) if ids else int, len(ids)),
+)
+USUAL = Laws(anisotropic, payloads, lambda seed, ids: ids)
+LAWS = ContextVar("laws", default=USUAL)
+
+
+def by_others(make: Callable[..., Base]) -> Callable[..., Base]:
+    """The same collection by the second generator."""
+
+    def made(seed: int, *args: Any, **more: Any) -> Base:
+        token = LAWS.set(OTHERS)
+        try:
+            return make(seed, *args, **more)
+        finally:
+            LAWS.reset(token)
+
+    return made
+
+
 def text(seed: int, n: int = ROWS, d: int = 96, **more: Any) -> Base:
     """Unit vectors of texts under cosine."""
     rng = np.random.default_rng([seed, 1])
-    matrix, topics, themes = anisotropic(rng, n, d, **more)
+    matrix, topics, themes = LAWS.get().space(rng, n, d, **more)
     return Base(
-        "text", matrix.astype(np.float32), payloads(rng, topics, themes), list(range(1, n + 1)), topics=topics
+        "text",
+        matrix.astype(np.float32),
+        LAWS.get().payloads(rng, topics, themes),
+        LAWS.get().ids(seed, list(range(1, n + 1))),
+        topics=topics,
     )
 
 
@@ -137,13 +183,13 @@ def unit_dot(seed: int, n: int = ROWS, d: int = 96) -> Base:
 def popular(seed: int, n: int = ROWS, d: int = 96) -> Base:
     """Un-normalised by design: the length says how popular a thing is (lognormal), under dot."""
     rng = np.random.default_rng([seed, 2])
-    matrix, topics, themes = anisotropic(rng, n, d)
+    matrix, topics, themes = LAWS.get().space(rng, n, d)
     length = rng.lognormal(0, 0.5, n)
     return Base(
         "popular",
         (matrix * length[:, None]).astype(np.float32),
-        payloads(rng, topics, themes),
-        uuids(rng, n),
+        LAWS.get().payloads(rng, topics, themes),
+        LAWS.get().ids(seed, uuids(rng, n)),
         metric="dot",
         topics=topics,
     )
@@ -153,12 +199,12 @@ def mixed(seed: int, n: int = ROWS, d: int = 96) -> Base:
     """Pictures and their captions as rows of their own, with CLIP's gap between the two cones."""
     rng = np.random.default_rng([seed, 3])
     half = n // 2
-    thing, topics, themes = anisotropic(rng, half, d, common=0.2)
+    thing, topics, themes = LAWS.get().space(rng, half, d, common=0.2)
     gap = rng.normal(size=d)
     gap /= np.linalg.norm(gap)
     picture = thing + 0.6 * gap + rng.normal(size=(half, d)) * 0.02
     words_ = thing - 0.6 * gap + rng.normal(size=(half, d)) * 0.02
-    said = payloads(rng, topics, themes)
+    said = LAWS.get().payloads(rng, topics, themes)
     rows: list[dict[str, Any]] = []
     for i, p in enumerate(said):
         rest = {k: v for k, v in p.items() if k not in ("caption", "sku")}
@@ -167,7 +213,13 @@ def mixed(seed: int, n: int = ROWS, d: int = 96) -> Base:
     matrix = np.empty((2 * half, d))
     matrix[0::2], matrix[1::2] = picture, words_
     matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
-    return Base("mixed", matrix.astype(np.float32), rows, list(range(2 * half)), topics=np.repeat(topics, 2))
+    return Base(
+        "mixed",
+        matrix.astype(np.float32),
+        rows,
+        LAWS.get().ids(seed, list(range(2 * half))),
+        topics=np.repeat(topics, 2),
+    )
 
 
 def small(seed: int) -> Base:
@@ -197,6 +249,20 @@ def flat(seed: int) -> Base:
     return base.but(name="flat", matrix=np.stack([np.cos(angle), np.sin(angle)], 1).astype(np.float32))
 
 
+def demo(seed: int) -> Base:
+    """Real pictures and captions with the vectors of the demo's encoder, whatever the seed; see `lacking`."""
+    from tests.faults.demo_base import demo as made
+
+    return made().base
+
+
+def lacking(name: str) -> str:
+    """Why a collection can't be made here, or ""."""
+    if name == "demo" and importlib.util.find_spec("open_clip") is None:
+        return "the clip extra is not installed"
+    return ""
+
+
 BASES: Mapping[str, Callable[[int], Base]] = {
     "text": text,
     "unit-dot": unit_dot,
@@ -206,6 +272,7 @@ BASES: Mapping[str, Callable[[int], Base]] = {
     "one": one,
     "none": none,
     "flat": flat,
+    "demo": demo,
 }
 
 
@@ -226,12 +293,15 @@ def shuffled_tail(base: Base, rng: np.random.Generator) -> Base:
 def clusters(count: int) -> Callable[[int], Base]:
     def make(seed: int) -> Base:
         rng = np.random.default_rng([seed, 5, count])
-        matrix, topics, themes = anisotropic(rng, ROWS, 96, themes=count, common=0.1)
+        matrix, topics, themes = LAWS.get().space(rng, ROWS, 96, themes=count, common=0.1)
         centres = rng.normal(size=(count, 96))
         raw = matrix * 0.8 + centres[themes] / np.linalg.norm(centres, axis=1, keepdims=True)[themes]
         unit = raw / np.linalg.norm(raw, axis=1, keepdims=True)
         return Base(
-            f"{count}-clusters", unit.astype(np.float32), payloads(rng, topics, themes), list(range(ROWS))
+            f"{count}-clusters",
+            unit.astype(np.float32),
+            LAWS.get().payloads(rng, topics, themes),
+            LAWS.get().ids(seed, list(range(ROWS))),
         )
 
     return make
@@ -240,20 +310,30 @@ def clusters(count: int) -> Callable[[int], Base]:
 def strong_common(seed: int) -> Base:
     """A common direction with R2 about .8, as many sentence encoders have."""
     rng = np.random.default_rng([seed, 6])
-    matrix, topics, themes = anisotropic(rng, ROWS, 96, common=0.0)
+    matrix, topics, themes = LAWS.get().space(rng, ROWS, 96, common=0.0)
     centre = rng.normal(size=96)
     raw = matrix + 2.0 * centre / np.linalg.norm(centre)
     unit = raw / np.linalg.norm(raw, axis=1, keepdims=True)
-    return Base("strong-common", unit.astype(np.float32), payloads(rng, topics, themes), list(range(ROWS)))
+    return Base(
+        "strong-common",
+        unit.astype(np.float32),
+        LAWS.get().payloads(rng, topics, themes),
+        LAWS.get().ids(seed, list(range(ROWS))),
+    )
 
 
 def cut_256(seed: int) -> Base:
     """An intended cut: the first 256 of 512 dimensions, normalised again, with its own dimension."""
     rng = np.random.default_rng([seed, 7])
-    matrix, topics, themes = anisotropic(rng, ROWS, 512)
+    matrix, topics, themes = LAWS.get().space(rng, ROWS, 512)
     cut = matrix[:, :256]
     unit = cut / np.linalg.norm(cut, axis=1, keepdims=True)
-    return Base("cut-256", unit.astype(np.float32), payloads(rng, topics, themes), list(range(ROWS)))
+    return Base(
+        "cut-256",
+        unit.astype(np.float32),
+        LAWS.get().payloads(rng, topics, themes),
+        LAWS.get().ids(seed, list(range(ROWS))),
+    )
 
 
 def half_precision(seed: int) -> Base:
@@ -363,4 +443,12 @@ CLEAN: Mapping[str, Callable[[int], Base]] = {
     "10-rows": few(10),
     "small": small,
     "flat": flat,
+    "demo": demo,
+}
+
+SECOND_BASES: Mapping[str, Callable[[int], Base]] = {
+    name: by_others(make) for name, make in BASES.items() if name != "demo"
+}
+SECOND_CLEAN: Mapping[str, Callable[[int], Base]] = {
+    name: by_others(make) for name, make in CLEAN.items() if name != "demo"
 }

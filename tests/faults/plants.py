@@ -19,7 +19,8 @@ class Planted:
     `rows`: positions of the rows that a full scan must name, exactly (None: the fault has no rows of its own).
     `group`: the (field, value) that holds exactly these rows, or None. `roots`: codes that may be named as root.
     `follows`: codes that may stand beside it as symptoms or remarks. `beside`: those of them that may be roots too,
-    where the fault is in so many rows that none are the rows left out. `more`: settings of the memory's rows.
+    where the fault is in so many rows that none are the rows left out. `because`: symptom -> its cause, where that is
+    another than any of the roots. `more`: settings of the memory's rows.
     """
 
     base: Base
@@ -28,8 +29,15 @@ class Planted:
     group: tuple[str, Any] | None = None
     follows: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    because: Mapping[str, str] = field(default_factory=dict)
     more: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def causes_of(self, symptom: str) -> frozenset[str] | None:
+        """What a finding that is no root must be told to come from; None where it may be anything."""
+        if symptom in self.because:
+            return frozenset({self.because[symptom]})
+        return frozenset(self.roots) if symptom in self.follows and symptom not in self.beside else None
 
 
 Plant = Callable[[Base, int, np.random.Generator], Planted]
@@ -37,7 +45,11 @@ Plant = Callable[[Base, int, np.random.Generator], Planted]
 
 @dataclass(frozen=True)
 class Fault:
-    """`smallest`: rows at which the rule fires with power .99 in a full scan; below it nothing above info."""
+    """`smallest`: rows at which the rule fires with power .99 in a full scan.
+
+    `below`: rows at which it fires with a power of .01 at most; None where one row is enough, so that there is nothing
+    below, and where a fault is in all rows: these have a weaker plant in `WEAKER`.
+    """
 
     name: str
     code: str
@@ -45,11 +57,12 @@ class Fault:
     smallest: Callable[[Base], int]
     applies: Callable[[Base, str], str]
     """Why the cell cannot be, or ""."""
-    below: bool = True
-    """Whether half of `smallest` must stay silent (where one row is enough there is nothing below)."""
+    below: Callable[[Base], int] | None = None
 
 
 FAULTS: dict[str, Fault] = {}
+WEAKER: dict[str, Plant] = {}
+"""Faults of all rows, in a strength below the line."""
 NEEDS = 400
 """Rows of a base on which rules about shares have room."""
 
@@ -59,6 +72,7 @@ def fault(
     code: str,
     smallest: Callable[[Base], int] = lambda base: 1,
     applies: Callable[[Base, str], str] = lambda base, kind: "",
+    below: Callable[[Base], int] | None = None,
 ) -> Callable[[Plant], Plant]:
     def register(plant: Plant) -> Plant:
         def reason(base: Base, kind: str) -> str:
@@ -66,7 +80,7 @@ def fault(
                 return "fewer than two rows"
             return applies(base, kind)
 
-        FAULTS[name] = Fault(name, code, plant, smallest, reason)
+        FAULTS[name] = Fault(name, code, plant, smallest, reason, below)
         return plant
 
     return register
@@ -245,7 +259,8 @@ def share(p: float, low: int = 1) -> Callable[[Base], int]:
     return lambda base: max(low, math.ceil(p * len(base)))
 
 
-@fault("reembedded", "same-source-different-vector", lambda base: 10, applies=texts)
+# Below: fewer pairs than the rule asks for (`min_pairs`).
+@fault("reembedded", "same-source-different-vector", lambda base: 10, applies=texts, below=lambda base: 9)
 def reembedded(base: Base, count: int, rng: np.random.Generator) -> Planted:
     """Pairs of rows with one text and one tag, the second by another encoder, silently.
 
@@ -266,7 +281,8 @@ def reembedded(base: Base, count: int, rng: np.random.Generator) -> Planted:
     )  # fmt: skip
 
 
-@fault("shuffled-texts", "text-vector-disagreement", share(0.05), applies=texts)
+# Below: the line of 1 % itself, of which only those count that are far from all their mates, less the interval.
+@fault("shuffled-texts", "text-vector-disagreement", share(0.05), applies=texts, below=share(0.01))
 def shuffled_texts(base: Base, count: int, rng: np.random.Generator) -> Planted:
     """The payloads of some rows stand on one another's vectors."""
     at = choose(base, max(2, count), rng)
@@ -309,7 +325,18 @@ def wild(base: Base, count: int, rng: np.random.Generator) -> Planted:
     )  # fmt: skip
 
 
-@fault("placeholder", "duplicate-vectors", lambda base: max(20, math.ceil(0.005 * len(base))), applies=large)
+def one_short(base: Base) -> int:
+    """A row less than make a class: 20 rows and 0.5 % of all."""
+    return max(20, math.ceil(0.005 * len(base))) - 1
+
+
+@fault(
+    "placeholder",
+    "duplicate-vectors",
+    lambda base: max(20, math.ceil(0.005 * len(base))),
+    applies=large,
+    below=one_short,
+)
 def placeholder(base: Base, count: int, rng: np.random.Generator) -> Planted:
     """One vector on many rows of different texts."""
     at = choose(base, count, rng)
@@ -326,6 +353,7 @@ def placeholder(base: Base, count: int, rng: np.random.Generator) -> Planted:
     "duplicate-vectors",
     lambda base: max(25, math.ceil(0.006 * len(base))),
     applies=large,
+    below=one_short,
 )
 def noisy_placeholder(base: Base, count: int, rng: np.random.Generator) -> Planted:
     """As above, each with noise of 1e-6: no two hashes are equal."""
@@ -347,6 +375,8 @@ def fewer(base: Base, count: int, rng: np.random.Generator) -> Planted:
     "collapsed-neighbors",
     share(0.85),
     applies=both(large, lambda b, k: "a mean of .5" if b.name == "popular" else ""),
+    # Half of the rows that may disagree with their texts, the first of its lines that a part of the rows reaches.
+    below=share(0.005),
 )
 def one_output(base: Base, count: int, rng: np.random.Generator) -> Planted:
     """The encoder answers nearly the same whatever it is given."""
@@ -363,6 +393,41 @@ def one_output(base: Base, count: int, rng: np.random.Generator) -> Planted:
         follows=("modality-gap", "filter-masking", "low-ann-recall", "same-source-different-vector"),
         beside=("modality-gap",),
     )  # fmt: skip
+
+
+def weaker(name: str) -> Callable[[Plant], Plant]:
+    def register(plant: Plant) -> Plant:
+        WEAKER[name] = plant
+        return plant
+
+    return register
+
+
+def unit_rows(matrix: np.ndarray) -> np.ndarray:
+    return (matrix / np.linalg.norm(matrix, axis=1, keepdims=True)).astype(np.float32)
+
+
+@weaker("noise")
+def some_noise(base: Base, count: int, rng: np.random.Generator) -> Planted:
+    """Noise of half a vector's length beside what the vectors say: the noise ratio is that of real data."""
+    more = 0.5 * rng.normal(size=base.matrix.shape) / math.sqrt(base.matrix.shape[1])
+    return Planted(base.but(matrix=unit_rows(unit_rows(base.matrix) + more)), None, ("no-structure",))
+
+
+@weaker("common-direction")
+def some_common_direction(base: Base, count: int, rng: np.random.Generator) -> Planted:
+    """Nine tenths of the length squared are the same; the line is at .95."""
+    axis = rng.normal(size=base.matrix.shape[1])
+    matrix = unit_rows(base.matrix) + 3 * axis / np.linalg.norm(axis)
+    return Planted(base.but(matrix=unit_rows(matrix)), None, ("dominant-axis",))
+
+
+@weaker("rogue-dimension")
+def some_rogue(base: Base, count: int, rng: np.random.Generator) -> Planted:
+    """One dimension with .14 of all that varies; the line is at .25."""
+    matrix = unit_rows(base.matrix)
+    matrix[:, 5] = rng.normal(size=len(base)) * 0.4
+    return Planted(base.but(matrix=unit_rows(matrix)), None, ("dominant-axis",))
 
 
 @fault("noise", "no-structure", lambda base: len(base), applies=large)
@@ -408,7 +473,8 @@ def index_faults(base: Base, kind: str) -> str:
     return "a small collection is searched without an index" if len(base) < NEEDS else ""
 
 
-@fault("lost-by-index", "low-ann-recall", share(0.15), applies=index_faults)
+# Below: recall .97; of 200 queries an upper bound under .95 is over four standard errors away.
+@fault("lost-by-index", "low-ann-recall", share(0.15), applies=index_faults, below=share(0.03))
 def lost(base: Base, count: int, rng: np.random.Generator) -> Planted:
     """The index never returns some rows."""
     at = choose(base, count, rng)

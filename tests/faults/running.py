@@ -111,6 +111,7 @@ def judge(fault: Fault, planted: Planted, report: Report, exact: bool = True) ->
         out.wrong += _rows(planted, report)
         if (
             planted.group is not None
+            and not _tie(planted)
             and len(planted.rows) >= 2
             and 2 * len(planted.rows) <= len(planted.base)
         ):
@@ -119,6 +120,23 @@ def judge(fault: Fault, planted: Planted, report: Report, exact: bool = True) ->
             if planted.group not in list(zip(named, values, strict=True)):
                 out.wrong.append(f"group {list(zip(named, values, strict=True))} instead of {planted.group}")
     return out
+
+
+def causes(planted: Planted, report: Report) -> list[str]:
+    """Symptoms that are told to come from something else than they do."""
+    codes = {f["id"]: f["code"] for f in report.data["findings"]}
+    out: list[str] = []
+    for f in above_info(report):
+        told, true = {codes[i] for i in f["because_of_ids"]}, planted.causes_of(f["code"])
+        if told and true is not None and not told <= true:
+            out.append(f"{f['code']} because of {', '.join(sorted(told))}, not of {', '.join(sorted(true))}")
+    return out
+
+
+def _tie(planted: Planted) -> bool:
+    """Of two tags on exactly half of the rows each, neither is the one that is wrong."""
+    assert planted.rows is not None
+    return "version-mix" in planted.roots and 2 * len(planted.rows) == len(planted.base)
 
 
 def _rows(planted: Planted, report: Report) -> list[str]:
@@ -133,7 +151,7 @@ def _rows(planted: Planted, report: Report) -> list[str]:
         if f.code in planted.roots and f.affected is not None:
             named |= set(evidence.table.ids.take(np.flatnonzero(f.affected)))
             counted = max(counted, f.rows or 0)
-    if named != true:
+    if named != true and not (_tie(planted) and named == set(planted.base.ids) - true):
         return [f"{len(named)} rows named, {len(true)} true, {len(named & true)} of them in common"]
     return []
 
