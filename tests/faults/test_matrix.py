@@ -9,13 +9,14 @@ import pytest
 
 from console.cli.checking import fails
 from tests.faults.__main__ import FIRST, SECOND, intensities
-from tests.faults.bases import BASES
-from tests.faults.plants import FAULTS
-from tests.faults.running import above_info, judge, run, unmeasured
+from tests.faults.bases import BASES, lacking
+from tests.faults.plants import FAULTS, NEEDS, WEAKER
+from tests.faults.running import above_info, causes, judge, run, unmeasured
 
 CELLS = [
     (base, fault, kind)
     for base in BASES
+    if base != "demo"
     for fault in FAULTS
     for kind in ("qdrant", "weaviate")
     if not FAULTS[fault].applies(BASES[base](FIRST), kind)
@@ -53,15 +54,52 @@ def test_it_is_found_with_its_rows_and_its_group_and_is_the_root(
         )
 
 
-TEXT = BASES["text"](FIRST)
-SHARES = [n for n, f in FAULTS.items() if 1 < f.smallest(TEXT) < len(TEXT)]
-
-
-@pytest.mark.parametrize("name", SHARES)
-def test_far_below_its_line_it_is_silent_or_a_remark(tmp_path: Path, name: str) -> None:
-    """A tenth of the smallest intensity that must be found."""
-    base, fault = TEXT, FAULTS[name]
-    count = max(1, fault.smallest(base) // 10)
-    planted = fault.plant(base, count, np.random.default_rng([FIRST, count]))
+@pytest.mark.parametrize("name", FAULTS)
+def test_symptoms_are_told_under_their_cause(tmp_path: Path, name: str) -> None:
+    """In half of the rows, where a fault has the most symptoms."""
+    base, fault = BASES["unit-dot"](FIRST), FAULTS[name]
+    if why := fault.applies(base, "weaviate"):
+        pytest.skip(f"not applicable: {why}")
+    planted = fault.plant(base, max(fault.smallest(base), len(base) // 2), np.random.default_rng(FIRST))
     report = run(tmp_path, "weaviate", planted)
-    assert [f["code"] for f in above_info(report) if f["code"] == fault.code] == []
+    assert causes(planted, report) == []
+    for f in above_info(report):
+        true = planted.causes_of(f["code"])
+        assert true is None or f["because_of"] in true, f"{f['code']} because of {f['because_of']}"
+
+
+TEXT = BASES["text"](FIRST)
+BELOW = [n for n, f in FAULTS.items() if f.smallest(TEXT) > 1]
+
+
+@pytest.mark.parametrize("base_name", ["text", "unit-dot"])
+@pytest.mark.parametrize("name", BELOW)
+def test_below_its_line_it_is_silent_or_a_remark(tmp_path: Path, name: str, base_name: str) -> None:
+    """At a size, or of a fault in all rows at a strength, at which the rule fires once in a hundred times at most."""
+    base, fault = BASES[base_name](FIRST), FAULTS[name]
+    rng = np.random.default_rng([FIRST, *name.encode()])
+    if fault.below is None:
+        planted = WEAKER[name](base, len(base), rng)
+    else:
+        assert fault.below(base) < fault.smallest(base)
+        planted = fault.plant(base, fault.below(base), rng)
+    report = run(tmp_path, "weaviate", planted)
+    assert [f["summary"] for f in above_info(report) if f["code"] in planted.roots] == []
+    assert not fails(report.data, "warning")
+
+
+ON_ROWS = [n for n, f in FAULTS.items() if f.smallest(TEXT) < NEEDS // 10]
+
+
+@pytest.mark.parametrize("name", ON_ROWS)
+def test_faults_of_rows_are_found_among_real_embeddings(tmp_path: Path, name: str) -> None:
+    if why := lacking("demo"):
+        pytest.skip(why)
+    base, fault = BASES["demo"](FIRST), FAULTS[name]
+    kind = "qdrant" if len(name) % 2 else "weaviate"
+    if why := fault.applies(base, kind):
+        pytest.skip(f"not applicable: {why}")
+    for count in intensities(fault.smallest(base), len(base))[:2]:
+        planted = fault.plant(base, count, np.random.default_rng([FIRST, count, *name.encode()]))
+        verdict = judge(fault, planted, run(tmp_path, kind, planted))
+        assert verdict.clean, f"{count} rows: {verdict}"
