@@ -40,6 +40,8 @@ def id_key(row: RowId) -> tuple[int, int]:
 
 def parse_id(text: str | int) -> RowId:
     """An id as somebody types it. Raises ValueError where it is neither an unsigned integer nor a UUID."""
+    if isinstance(text, bool):
+        raise ValueError("a truth value is no id")
     if isinstance(text, int):
         if text < 0 or text >= 2**64:
             raise ValueError("an integer id lies between 0 and 2**64 - 1")

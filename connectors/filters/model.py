@@ -12,14 +12,36 @@ Scalar: TypeAlias = str | int | float | bool
 
 @dataclass(frozen=True, slots=True)
 class Equals:
+    """`true` is another condition than `1`, which Python's own equality takes for the same; `1` is `1.0`."""
+
     field: str
     value: Scalar
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Equals) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> object:
+        return self.field, _typed(self.value)
 
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
+    """As with `Equals`, `true` is not `1`."""
+
     field: str
     values: tuple[Scalar, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AnyOf) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> object:
+        return self.field, tuple(_typed(value) for value in self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +95,10 @@ class Not:
 
 Atom: TypeAlias = Equals | AnyOf | Between | Exists | IsEmpty | Ids
 Filter: TypeAlias = Atom | And | Or | Not
+
+
+def _typed(value: Scalar) -> tuple[bool, Scalar]:
+    return isinstance(value, bool), value
 
 
 def fields_of(what: Filter | None) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -96,12 +96,22 @@ def results_of(raw: bytes) -> Sequence[SearchResult]:
 
 def vector_parts(results: Sequence[SearchResult], name: str) -> list[bytes]:
     """One vector's bytes per row, b"" where the row has none."""
+    return _parts([r.metadata for r in results], name)
+
+
+def _parts(rows: Sequence[Any], name: str) -> list[bytes]:
+    """The same of rows' metadata. Each look into a message makes an object of it, so there is one look at each."""
     if not name:
-        return [r.metadata.vector_bytes for r in results]
-    held = [r.metadata.vectors for r in results]
-    if all(len(vectors) == 1 and vectors[0].name == name for vectors in held):
-        return [vectors[0].vector_bytes for vectors in held]
-    return [next((v.vector_bytes for v in vectors if v.name == name), b"") for vectors in held]
+        return [row.vector_bytes for row in rows]
+    out: list[bytes] = []
+    for row in rows:
+        held = row.vectors
+        if len(held) == 1:
+            only = held[0]
+            out.append(only.vector_bytes if only.name == name else b"")
+        else:
+            out.append(next((v.vector_bytes for v in held if v.name == name), b""))
+    return out
 
 
 def dimension_of(result: SearchResult, name: str, is_multi: bool) -> int | None:
@@ -124,7 +134,8 @@ def batch(
     dimensions: Mapping[str, int | None],
 ) -> Batch:
     """Rows of one answer. `dimensions` of the fields where they are known."""
-    vectors = {name: matrix(vector_parts(results, name), dimensions.get(name)) for name in fields}
+    rows: list[Any] = [r.metadata for r in results]
+    vectors = {name: matrix(_parts(rows, name), dimensions.get(name)) for name in fields}
     columns: dict[str, list[Any]] = {}
     payloads: tuple[Payload, ...] | None = None
     if payload == ALL:
@@ -133,7 +144,7 @@ def batch(
         paths = (payload,) if isinstance(payload, str) else payload
         held = [payload_of(r) for r in results]
         columns = {path: [_column(row, path) for row in held] for path in paths}
-    ids = cast("tuple[RowId, ...]", ids_of(results))
+    ids: tuple[RowId, ...] = tuple([row.id for row in rows])
     return Batch(ids, vectors, columns, payloads, part)
 
 

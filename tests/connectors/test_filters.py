@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from connectors.errors import PlumblineError
 from connectors.filters import (
     And,
+    AnyOf,
     Atom,
     Equals,
     Filter,
@@ -26,6 +27,7 @@ from connectors.filters import (
     split_path,
     translate,
 )
+from connectors.model import parse_id
 
 
 def says(where: dict[str, Any], payload: dict[str, Any]) -> bool:
@@ -219,3 +221,27 @@ def test_the_fields_of_a_filter_are_each_named_once() -> None:
         '{"and": [{"exists": {"field": "a.b"}}, {"not": {"equals": {"field": "c", "value": 1}}}, {"is_empty": {"field": "a.b"}}, {"ids": [1]}]}'
     )
     assert fields_of(where) == ("a.b", "c")
+
+
+def test_true_is_another_condition_than_1_and_1_is_1_0() -> None:
+    for one, other in (
+        (Equals("a", True), Equals("a", 1)),
+        (Equals("a", False), Equals("a", 0.0)),
+        (AnyOf("a", (True, 2)), AnyOf("a", (1, 2))),
+        (And((Equals("a", True),)), And((Equals("a", 1),))),
+        (Not(Equals("a", True)), Not(Equals("a", 1))),
+    ):
+        assert one != other
+        assert len({one, other}) == 2
+    assert Equals("a", 1) == Equals("a", 1.0)
+    assert hash(Equals("a", 1)) == hash(Equals("a", 1.0))
+    assert AnyOf("a", (1, "x")) == AnyOf("a", (1.0, "x"))
+    assert Equals("a", 1) != AnyOf("a", (1,))
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_a_truth_value_is_no_id(value: bool) -> None:
+    with pytest.raises(ValueError, match="no id"):
+        parse_id(value)
+    with pytest.raises(PlumblineError):
+        from_json({"ids": [value]})
