@@ -53,7 +53,8 @@ def group_apart(
     `first`, `second`: (p,) rows of the table that say much the same; `far`: (p,) their vectors lie apart. At least
     `pairs` of them across; of these the lower 95% bound of the share that is far above `foreign`; of those outside a
     share of at most `sound`. A vector of another space has any place among the others: three in four are past the
-    quarter. Of several values that with the most pairs across; of two that are all there are, the smaller one.
+    quarter. A value of more than half of the rows is what the others are held against. Of several values that with the most
+    pairs across; of two that are all there are, the smaller one.
     """
     best: Apart | None = None
     every = int(np.count_nonzero(far))
@@ -66,7 +67,10 @@ def group_apart(
         across = np.bincount(a[~same], minlength=size) + np.bincount(b[~same], minlength=size)
         across_far = np.bincount(a[~same & far], minlength=size) + np.bincount(b[~same & far], minlength=size)
         inside, inside_far = np.bincount(a[same], minlength=size), np.bincount(a[same & far], minlength=size)
+        rows = np.bincount(held.codes, minlength=size)
         for code in range(ABSENT + 1, len(held.values) + 1):
+            if 2 * rows[code] > len(held.codes):
+                continue
             n, outside = int(across[code]), len(far) - int(across[code]) - int(inside[code])
             if code == held.other or n < pairs or outside < pairs:
                 continue

@@ -43,6 +43,8 @@ NO_EDGE: Final = frozenset({("encoder-mismatch", "duplicate-vectors")})
 
 COLLAPSE: Final = "collapsed-neighbors"
 FLOOD: Final = "filter-masking"
+MOVED: Final = "text-vector-disagreement"
+PAIRS: Final = "same-source-different-vector"
 _IDENTITY: Final = registry.STAGES.index("identity")
 
 NO_CAUSE: Final = frozenset({"untagged-rows"})
@@ -87,6 +89,7 @@ class _Explaining:
 
     def done(self) -> list[Finding]:
         rows = [f for f in self.firing if self.has_rows(f)]
+        self.moved()
         for finding in rows:
             if self.kind(finding) == "rows":
                 self.fold(finding, rows)
@@ -102,6 +105,26 @@ class _Explaining:
             self.peel(finding, rows)
         except (ArithmeticError, LookupError, ValueError, TypeError) as fault:
             self.proof[finding.id] = {"causes": [], "not_told": type(fault).__name__}
+
+    def moved(self) -> None:
+        """Rows that hold another's text make pairs of one text with two vectors: where there are no more of those than
+        the moved rows make, they are the same fault seen twice.
+
+        A share s of moved rows makes 1 - (1 - s)^2 of the pairs differ. Half of the moved rows and more are seen as
+        far (`tail` and `rank` of the check), so s is at most twice the upper end of their share; a group that lies
+        apart is moved as a whole.
+        """
+        far = next((f for f in self.firing if f.id == MOVED), None)
+        pairs = next((f for f in self.firing if f.id == PAIRS), None)
+        if far is None or pairs is None or pairs.interval is None or far.rank < 2:
+            return
+        if far.effect is None or far.effect.high is None:
+            return
+        s = min(1.0, max(2 * far.effect.high, (far.share or 0.0) if far.group is not None else 0.0))
+        most = 1 - (1 - s) ** 2
+        if pairs.interval[0] <= most:
+            self.direct[pairs.id] = (far.id,)
+            self.proof[pairs.id] = {"causes": [far.id], "pairs": pairs.share, "pairs_of_moved_rows": most}
 
     def flood(self) -> None:
         """One value that floods results is seen twice where the collapse goes away without its rows."""

@@ -22,11 +22,14 @@ VALUES: Final = 128
 class NormStats(Protocol):
     """Lengths of rows that are present and finite; exact zeros are left out."""
 
-    n: int
-    mean: float
-    minimum: float
-    maximum: float
-
+    @property
+    def n(self) -> int: ...
+    @property
+    def mean(self) -> float: ...
+    @property
+    def minimum(self) -> float: ...
+    @property
+    def maximum(self) -> float: ...
     @property
     def std(self) -> float: ...
     def quantiles(self, at: Sequence[float]) -> list[float]: ...
@@ -132,15 +135,19 @@ class GroupField:
     def add(self, places: I64, keys: Sequence[Key], figures: RowFigures, sums: F64 | None) -> None:
         """Rows by their place among `keys`; `sums` (len(keys), d): of their vectors at length 1."""
         k = len(keys)
-        rows = np.bincount(places, minlength=k).tolist()
-        missing, non_finite, zero = (
-            np.bincount(places[(figures.flags & np.uint16(bit)) != 0], minlength=k).tolist()
-            for bit in (MISSING, NON_FINITE, ZERO)
-        )
-        good = figures.good
-        mine = places[good]
-        order = np.argsort(mine.astype(np.uint16), kind="stable")
-        lengths = np.split(figures.length[good][order], np.cumsum(np.bincount(mine, minlength=k))[:-1])
+        rows = counts = np.bincount(places, minlength=k).tolist()
+        missing = non_finite = zero = [0] * k
+        mine, lengths = places, figures.length
+        if figures.flags.any():
+            missing, non_finite, zero = (
+                np.bincount(places[(figures.flags & np.uint16(bit)) != 0], minlength=k).tolist()
+                for bit in (MISSING, NON_FINITE, ZERO)
+            )
+            good = figures.good
+            mine, lengths = places[good], lengths[good]
+            counts = np.bincount(mine, minlength=k).tolist()
+        lengths = lengths[np.argsort(mine.astype(np.uint16), kind="stable")]
+        end = 0
         for i, key in enumerate(keys):
             stats = self._held.get(key)
             if stats is None:
@@ -149,8 +156,9 @@ class GroupField:
             stats.missing += missing[i]
             stats.non_finite += non_finite[i]
             stats.zero += zero[i]
-            stats.norms.update(lengths[i])
-            stats.unit_n += len(lengths[i])
+            begin, end = end, end + counts[i]
+            stats.norms.update(lengths[begin:end])
+            stats.unit_n += counts[i]
             if sums is not None and sums.shape[1]:
                 stats.unit_sum = _added(stats.unit_sum, sums[i])
         self._bound()

@@ -9,7 +9,7 @@ from connectors.errors import PlumblineError
 from connectors.model import ALL
 from console.health.options import FieldNames
 from console.health.values import canonical, empty, key_of, seconds
-from console.search.fields import CAPTION_GUESSES, IMAGE_GUESSES, MODALITY_GUESS, row_fields
+from console.search.fields import CAPTION_GUESSES, EMBEDDED, IMAGE_GUESSES, MODALITY_GUESS, row_fields
 
 if TYPE_CHECKING:
     from connectors.model import Description, Payload, Target
@@ -71,17 +71,18 @@ def field_names(
     version = options.version_field or named.version
     modality = options.modality_field or named.modality or _present((MODALITY_GUESS,), columns)
     image = named.image or _fullest(IMAGE_GUESSES, columns)
-    text = named.text or _fullest(CAPTION_GUESSES, columns)
+    text = named.text or _caption(columns)
     time = held.time_field or _hint(description, "time") or _time(columns)
     cohorts = tuple(held.cohort_fields or ())
-    asked = _unique([version, modality, *cohorts, *options.group_by, *_tenant_fields(description)])
+    asked = _unique([version, modality, *cohorts, *options.group_by, *tenant_fields(description)])
     means = {image, text, time}
     found = _groups({p: v for p, v in columns.items() if p not in means and p not in asked}, len(peek))
     groups = (*asked, *found)
     rest = [path for path, values in columns.items() if _light(values)]
     chosen = _unique([*groups, image, text, time, *rest])
     most = max(MOST_COLUMNS, len(_unique([*groups, image, text, time])))
-    return FieldNames(version, modality, image, text, time, cohorts, groups, chosen[:most])
+    shown = named.text is None and text is not None and text not in EMBEDDED
+    return FieldNames(version, modality, image, text, time, cohorts, groups, chosen[:most], shown)
 
 
 def _peek(reader: Reader, target: Target, seed: int) -> list[Payload]:
@@ -140,6 +141,16 @@ def _fullest(names: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> str 
     return best if counts[best] else None
 
 
+def _caption(columns: Mapping[str, Sequence[Any]]) -> str | None:
+    """The fullest field of text; one that is named as what is embedded goes before one that is named as what is shown,
+    unless fewer than half as many rows have it.
+    """
+    best, embedded = _fullest(CAPTION_GUESSES, columns), _fullest(EMBEDDED, columns)
+    if best is None or embedded is None:
+        return best
+    return embedded if 2 * len(columns[embedded]) >= len(columns[best]) else best
+
+
 def _time(columns: Mapping[str, Sequence[Any]]) -> str | None:
     """A field with the name of a row's time whose values are times of this age, all but one in ten."""
     for name in TIMES:
@@ -155,7 +166,7 @@ def _hint(description: Description, what: str) -> str | None:
     return found if isinstance(found, str) and found else None
 
 
-def _tenant_fields(description: Description) -> list[str]:
+def tenant_fields(description: Description) -> list[str]:
     """Payload fields that tell tenants apart (Qdrant's `is_tenant`)."""
     held: Any = description.settings.get("tenant_fields")
     return [str(name) for name in cast("list[Any]", held)] if isinstance(held, list) else []

@@ -9,9 +9,16 @@ import numpy.typing as npt
 
 from console.health.table import F32, I64
 
-QUERY_BLOCK: Final = 256
-ROW_BLOCK: Final = 4_096
-"""Scores of one block: 256 x 4,096 float32, 4 MiB."""
+QUERY_BLOCK: Final = 512
+ROW_BLOCK: Final = 8_192
+"""Scores of one block: 512 x 8,192 float32, 16 MiB."""
+FIRST_BLOCK: Final = 256
+"""Rows of the first block where k is small: they all pass. The next ones are longer, until `ROW_BLOCK` is reached."""
+CROWD: Final = 64
+"""So many rows of a block (or k) are merged as they are; of more, the best are chosen first."""
+LONGEST: Final = 1e30
+LENGTHS: Final = 512
+"""Rows whose lengths are taken at once."""
 ROUNDING: Final = 4.0
 """Times sqrt(d) and the spacing of float32: what a product of d terms may be off by, relative to its lengths."""
 
@@ -73,9 +80,13 @@ class TopK:
             return
         if numbers is None:
             numbers = np.arange(self.seen, self.seen + len(rows))
-        for start in range(0, len(rows), ROW_BLOCK):
-            called = numbers[start : start + ROW_BLOCK]
-            block: F32 = np.ascontiguousarray(rows[start : start + ROW_BLOCK], np.float32)
+        start = 0
+        while start < len(rows):
+            few = max(FIRST_BLOCK, 3 * self.seen) if self.k < CROWD else ROW_BLOCK
+            stop = start + min(ROW_BLOCK, few)
+            called = numbers[start:stop]
+            block: F32 = np.ascontiguousarray(rows[start:stop], np.float32)
+            start = stop
             half: F32 | None = None
             raw = block
             if self.metric == "cosine":
@@ -104,16 +115,21 @@ class TopK:
         bar = self._scores[part, -1]
         if half is not None:
             self._measure(part, scores, half, raw)
-        passed = scores > bar[:, None]
-        if not passed.any():
+        passed = np.flatnonzero(scores > bar[:, None])
+        if not len(passed):
             return
-        counts = passed.sum(axis=1)
-        crowded = counts > self.k
-        if crowded.any():
-            at = np.flatnonzero(crowded)
-            passed[at] = _best(scores[at], self.k)
+        line, column = np.divmod(passed, scores.shape[1])
+        counts = np.bincount(line, minlength=len(scores))
+        crowded = np.flatnonzero(counts > max(self.k, CROWD))
+        if len(crowded):
+            marks = np.zeros(scores.shape, np.bool_)
+            marks.flat[passed] = True
+            marks[crowded] = _best(scores[crowded], self.k)
+            line, column = np.divmod(np.flatnonzero(marks), scores.shape[1])
         moved = np.flatnonzero(counts)
-        self._merge(np.arange(len(self._scores))[part][moved], scores[moved], passed[moved], numbers)
+        place = np.zeros(len(scores), np.int64)
+        place[moved] = np.arange(len(moved))
+        self._merge(part.start + moved, place[line], column, scores[line, column], numbers)
 
     def _measure(self, part: slice, scores: F32, half: F32, raw: F32) -> None:
         """Turns products (q, n) into squared distances, those that may be among the nearest exactly, others -inf."""
@@ -144,9 +160,11 @@ class TopK:
         with np.errstate(over="ignore", invalid="ignore"):
             return np.matmul(queries, block.T, out=out)
 
-    def _merge(self, queries: I64, scores: F32, passed: npt.NDArray[np.bool_], numbers: I64) -> None:
-        """The rows that passed, into the lists; those held before come first among equals."""
-        line, column = np.nonzero(passed)
+    def _merge(self, queries: I64, line: I64, column: I64, scores: F32, numbers: I64) -> None:
+        """Rows that passed, into the lists of `queries`; those held before come first among equals.
+
+        `line`: (p,) places in `queries`, ascending; `column`: (p,) the rows of the block, ascending in a line.
+        """
         starts = np.searchsorted(line, np.arange(len(queries)))
         offset = np.arange(len(line)) - starts[line]
         width = int(offset.max()) + 1
@@ -154,7 +172,7 @@ class TopK:
         held = np.full((len(queries), self.k + width), -np.inf, np.float32)
         places[:, : self.k], held[:, : self.k] = self._places[queries], self._scores[queries]
         places[line, self.k + offset] = numbers[column]
-        held[line, self.k + offset] = scores[line, column]
+        held[line, self.k + offset] = scores
         order = np.argsort(-held, axis=1, kind="stable")[:, : self.k]
         self._places[queries] = np.take_along_axis(places, order, axis=1)
         self._scores[queries] = np.take_along_axis(held, order, axis=1)
@@ -162,10 +180,21 @@ class TopK:
 
 def unit(matrix: F32) -> F32:
     """Rows at length 1, float32; a row without a length stays as it is."""
-    lengths = np.sqrt(np.einsum("ij,ij->i", matrix, matrix, dtype=np.float64))[:, None]
-    # A denormal length would make the quotient overflow.
-    divisor = np.where(lengths > 0, lengths, 1.0)
-    return (matrix / divisor).astype(np.float32)
+    n, d = matrix.shape
+    inverse = np.ones((n, 1))
+    wide = np.empty((min(n, LENGTHS), d))
+    for start in range(0, n, LENGTHS):
+        part = matrix[start : start + LENGTHS]
+        some = wide[: len(part)]
+        np.copyto(some, part)
+        lengths = np.sqrt(np.vecdot(some, some))
+        np.divide(1.0, lengths, out=inverse[start : start + LENGTHS, 0], where=lengths > 0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        short: F32 = inverse.astype(np.float32)
+        if len(short) and (short.max() > LONGEST or short.min() < 1 / LONGEST):
+            # The reciprocal of a length that float32 does not hold well.
+            return (matrix * inverse).astype(np.float32)
+        return matrix * short
 
 
 def score(queries: F32, rows: F32, metric: str | None) -> F32:

@@ -28,6 +28,8 @@ class CheckOptions:
     expected_rows: int | None = None
     baseline: str | None = None
     """`latest`, a report's id, `none`, or None: the pinned one where there is one."""
+    golden: str | None = None
+    """A golden set whose texts the index is asked too, in place of captions; needs an encoder."""
     rate: float | None = None
     """Rows a second at most."""
     budget: float = 120.0
@@ -51,7 +53,8 @@ class FieldNames:
     """Payload paths by what they mean; None: not configured and not found in the rows.
 
     `groups`: fields whose values name groups of rows: the version and modality fields, cohorts, `--group-by`,
-    and those that were found to have few distinct values. `columns`: every field that is read.
+    and those that were found to have few distinct values. `columns`: every field that is read. `shown`: `text` is a
+    guess by a name that says what is shown of a row (`title`, `name`), which need not be what was embedded.
     """
 
     version: str = "embedding_version"
@@ -62,3 +65,4 @@ class FieldNames:
     cohorts: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    shown: bool = False

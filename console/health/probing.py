@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from console.progress import Cancelled
+
+__all__ = ["Budget", "BudgetSpent", "Cancelled", "Probing"]
+
 if TYPE_CHECKING:
     from connectors.model import Target
     from connectors.protocol import Reader
     from console.health.evidence import Evidence
     from console.health.policy import Policy
     from console.workspace import Address, Workspace
-
-
-class Cancelled(Exception):
-    """Somebody asked for the end; what was written down stays."""
 
 
 class BudgetSpent(Exception):

@@ -1,31 +1,37 @@
 """How far a check is, for a terminal and for the page."""
 
-from __future__ import annotations
+from typing import Protocol
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from console.progress import Progress, Tell, quiet
 
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """`phase`: what is being done, in a few plain words. `rate`: rows a second. `eta_seconds`: None, not known."""
-
-    phase: str
-    done: int = 0
-    total: int | None = None
-    rate: float | None = None
-    eta_seconds: float | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+__all__ = ["Progress", "Tell", "amounts", "duration", "quiet"]
 
 
-Tell = Callable[[Progress], None]
+class Counted(Protocol):
+    """What counts rows on its way: a progress, or a run of a process of its own."""
+
+    @property
+    def done(self) -> int: ...
+    @property
+    def total(self) -> int | None: ...
+    @property
+    def rate(self) -> float | None: ...
+    @property
+    def eta_seconds(self) -> float | None: ...
 
 
-def quiet(_: Progress) -> None:
-    """Tells nobody."""
+def amounts(held: Counted, rate: str) -> list[str]:
+    """`12,000 of 1,000,000`, `45,000 rows/s`, `22 s left`: what is known of it. `rate`: the unit of the second."""
+    parts: list[str] = []
+    if held.total:
+        parts.append(f"{held.done:,} of {held.total:,}")
+    elif held.done:
+        parts.append(f"{held.done:,}")
+    if held.rate:
+        parts.append(f"{held.rate:,.0f} {rate}")
+    if held.eta_seconds is not None and held.eta_seconds >= 1:
+        parts.append(f"{duration(held.eta_seconds)} left")
+    return parts
 
 
 def duration(seconds: float) -> str:

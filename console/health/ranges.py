@@ -69,7 +69,7 @@ def page_bytes(fields: Sequence[VectorField], rate: float | None) -> int:
     if rate is None:
         return PAGE_BYTES
     width = 256 + sum(4 * (f.dimension or 0) for f in fields)
-    return max(SMALLEST_PAGE, min(PAGE_BYTES, int(rate * width / READERS)))
+    return max(SMALLEST_PAGE, int(min(PAGE_BYTES, rate * width / READERS)))
 
 
 def _read(

@@ -28,6 +28,7 @@ from console.health.report import Report, build
 from console.health.scan import Examined, examine
 from console.health.stored import Past, compared, past
 from console.health.wording import field_text
+from console.search.golden.kept import find
 
 if TYPE_CHECKING:
     from connectors.protocol import Connector
@@ -103,6 +104,15 @@ def _asked(
         held = [past(ws, address.with_vector(f.name)).baseline(options.baseline) for f in fields]
         if options.baseline != "latest" and held and held[0] is not None:
             against = [compared(held[0].report, address, target.collection, fields)]
+    if options.golden is not None:
+        find(ws, options.golden)
+        if options.encoder is None:
+            raise PlumblineError(
+                "usage",
+                "A golden set's texts are asked by an encoder.",
+                where="--golden",
+                hint="Name the one that made the vectors: --encoder NAME.",
+            )
     if options.encoder is None:
         return against
     belongs(ws.encoder_specs(), field="", explicit=options.encoder, where=str(address))

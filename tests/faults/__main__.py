@@ -18,7 +18,7 @@ import numpy as np
 from tests.faults.bases import BASES, CLEAN, FIRST, SECOND, SECOND_BASES, SECOND_CLEAN, Base, lacking
 from tests.faults.plants import FAULTS, Planted
 from tests.faults.running import Verdict, causes, judge, run, shortfalls, silent, table
-from tests.faults.truth import section, write
+from tests.faults.truth import commit, section, write
 
 
 def intensities(smallest: int, n: int) -> list[int]:
@@ -93,6 +93,7 @@ def main() -> int:
     parser.add_argument("--clean", action="store_true")
     parser.add_argument("--page", type=Path, help="a Markdown page in which this run's table is written anew")
     args = parser.parse_args()
+    commit()
     first = SECOND if args.second else FIRST
     asked = Asked(
         range(first, first + args.seeds),

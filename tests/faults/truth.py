@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 import re
 import subprocess
 import time
@@ -35,7 +36,9 @@ def section(verdicts: Sequence[Verdict], arguments: Sequence[str], took: float, 
     return "\n".join([f"{said}, {commit()}. {goals}", "", *rows])
 
 
+@functools.cache
 def commit() -> str:
+    """The code that runs: asked for at the beginning, since a run lasts longer than somebody takes to commit."""
     asked = ["git", "-C", str(ROOT), "log", "-1", "--format=%cd", "--date=format-local:%Y-%m-%d %H:%M"]
     try:
         done = subprocess.run(asked, capture_output=True, text=True, check=True, env={"TZ": "UTC"})

@@ -185,6 +185,31 @@ class TestFolds:
             "text-vector-disagreement": ("misaligned-payload",),
         }
 
+    @pytest.mark.parametrize(
+        ("far", "pairs", "follows"),
+        [
+            ((0.03, 0.025, 0.036), (0.09, 0.06), True),
+            ((0.03, 0.025, 0.036), (0.25, 0.18), False),
+            ((0.03, 0.025, 0.036), (1.0, 0.69), False),
+            ((0.3, 0.28, 0.32), (0.9, 0.85), True),
+        ],
+    )
+    def test_pairs_that_differ_follow_from_moved_rows_where_there_are_no_more_than_those_make(
+        self, far: tuple[float, float, float], pairs: tuple[float, float], follows: bool
+    ) -> None:
+        """With 7.2% of the rows moved at most, 14% of the pairs have one of them."""
+        e = built(*world(), names=NAMES)
+        texts = finding("text-vector-disagreement", pick(1_000, slice(0, 30))).but(
+            effect=Effect(far[0], 0.01, far[1], far[2], "far")
+        )
+        same = finding("same-source-different-vector", pick(1_000, slice(500, 520))).but(
+            share=pairs[0], interval=(pairs[1], 1.0), effect=Effect(pairs[0], 0.005, pairs[1], 1.0, "pairs")
+        )
+        checks = [rows_check(f.code, "identity") for f in (texts, same)]
+        out = told(explained([texts, same], e, *checks))
+        assert out["same-source-different-vector"] == (("text-vector-disagreement",) if follows else ())
+        assert out["text-vector-disagreement"] == ()
+
     def test_re_encoding_meets_placeholders_and_does_not_make_them(self) -> None:
         e = built(*world(), names=NAMES)
         rows = pick(1_000, slice(0, 50))

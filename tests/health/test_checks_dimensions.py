@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from console.health.findings import Finding
+from console.health.options import FieldNames
 from tests.health.building import evidence
-from tests.health.rowkit import anisotropic, only, run
+from tests.health.rowkit import anisotropic, captions, only, run
 
 
 def rows_of(found: Finding) -> list[int]:
@@ -161,6 +162,47 @@ def test_clipped_rows(share: float) -> None:
     found = only("value-corruption", evidence(unit))
     assert set(rows_of(found)) <= set(range(k))
     assert len(rows_of(found)) > 0.95 * k
+
+
+def gradients(n: int = 2000, clipped: np.ndarray | None = None, d: int = 64) -> np.ndarray:
+    """Histograms of gradients: no negative values, shares of a length over .2 set to .2, and length 1 again."""
+    rng = np.random.default_rng(7)
+    held = rng.gamma(0.4, 1, (n, d))
+    held /= np.linalg.norm(held, axis=1, keepdims=True)
+    at = np.ones(n, np.bool_) if clipped is None else clipped
+    held[at] = np.minimum(held[at], 0.2)
+    return (held / np.linalg.norm(held, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_an_encoder_that_limits_shares_of_a_length_is_asked_about_only() -> None:
+    found = only("value-corruption", evidence(gradients(), captions(2000, source=["a", "b"] * 1000)))
+    assert (found.key, found.severity, found.remedy.action) == ("clipped", "info", "investigate")
+    assert found.rows is not None
+    assert found.rows > 1000
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4, 0.7, 0.9])
+def test_clipped_rows_of_one_group_stay_a_warning(share: float) -> None:
+    at = np.arange(2000) < share * 2000
+    payloads = captions(2000, source=["new" if a else "old" for a in at])
+    names = FieldNames(text="caption", groups=("source",))
+    found = only("value-corruption", evidence(gradients(clipped=at), payloads, names=names))
+    assert (found.key, found.severity, found.remedy.action) == ("clipped", "warning", "reingest")
+    assert set(rows_of(found)) <= set(np.flatnonzero(at))
+
+
+def test_rows_clipped_since_a_time_stay_a_warning() -> None:
+    at = np.arange(2000) >= 600
+    payloads = captions(2000, at=[f"2026-01-01T{i // 100:02}:{i % 60:02}:00+00:00" for i in range(2000)])
+    names = FieldNames(text="caption", time="at")
+    assert (
+        only("value-corruption", evidence(gradients(clipped=at), payloads, names=names)).severity == "warning"
+    )
+
+
+def test_clipping_at_one_end_stays_a_warning_without_negative_values() -> None:
+    matrix = np.abs(np.random.default_rng(7).standard_normal((2000, 256))).astype(np.float32).clip(0, 2)
+    assert only("value-corruption", evidence(matrix, metric="dot")).severity == "warning"
 
 
 @pytest.mark.parametrize("bits", [0x0000, 0x1FFF, 0xFFFF])

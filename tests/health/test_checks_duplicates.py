@@ -53,6 +53,33 @@ def test_rows_of_one_source_are_information() -> None:
     assert found.evidence["common_text"] == "the same advert"
 
 
+@pytest.mark.parametrize(
+    ("others", "severity"), [(0, "info"), (6, "info"), (8, "info"), (9, "warning"), (39, "warning")]
+)
+def test_a_few_rows_of_another_source_leave_repeated_texts_repeated(others: int, severity: str) -> None:
+    """Texts were shuffled: some rows of a repeated text carry another row's by now."""
+    payloads = [{"caption": "one"} if others <= i < 40 else {"caption": f"row {i}"} for i in range(1000)]
+    found = only("duplicate-vectors", copied(1000, np.arange(40), payloads=payloads))
+    assert (found.severity, found.rows) == (severity, 40)
+    if severity == "info":
+        assert (found.key, found.remedy.action) == ("same-source", "none")
+        assert (f"({others} of them have another source or none)" in found.summary) == (others > 0)
+
+
+def test_as_many_rows_of_other_sources_as_make_a_class_warn_whatever_else_has_the_vector() -> None:
+    """A fallback that is the vector of a text which many rows have."""
+    payloads = [{"caption": "one"} if 20 <= i < 300 else {"caption": f"row {i}"} for i in range(1000)]
+    assert only("duplicate-vectors", copied(1000, np.arange(300), payloads=payloads)).severity == "critical"
+    payloads[0]["caption"] = "one"
+    assert only("duplicate-vectors", copied(1000, np.arange(300), payloads=payloads)).severity == "info"
+
+
+def test_unknown_sources_beside_one_are_not_that_one() -> None:
+    payloads: list[dict[str, Any]] = [{"caption": f"row {i}"} for i in range(1000)]
+    payloads[:40] = [{"caption": "one"} if i % 2 else {} for i in range(40)]
+    assert only("duplicate-vectors", copied(1000, np.arange(40), payloads=payloads)).severity == "warning"
+
+
 def test_rows_whose_source_is_not_known_warn() -> None:
     assert (
         only("duplicate-vectors", copied(1000, np.arange(30), payloads=[{} for _ in range(1000)])).severity

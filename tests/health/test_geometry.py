@@ -150,6 +150,75 @@ def test_one_dimension_that_varies_more_than_all_others() -> None:
     assert held.evidence["component_share"] == pytest.approx(values[0] / values.sum(), rel=0.1)
 
 
+def own_axes(centred: bool = True, n: int = N, seed: int = 4) -> np.ndarray:
+    """Pictures' directions (one component of half of all variation) in their principal axes, or those of an SVD."""
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(n, 64)) * np.r_[6.0, 4 * np.arange(1, 64) ** -0.8]
+    rows = rows @ np.linalg.qr(rng.normal(size=(64, 64)))[0] + (0 if centred else 2)
+    held = rows - rows.mean(axis=0) if centred else rows
+    return unit(held @ np.linalg.svd(held, full_matrices=False)[2].T)
+
+
+@pytest.mark.parametrize("centred", [True, False])
+def test_the_first_of_principal_components_is_no_fault(centred: bool) -> None:
+    """A PCA begins with it; an SVD has the mean before it."""
+    held = finding("dominant-axis", probed(evidence(own_axes(centred))), "dimension")
+    assert (held.severity, held.remedy.action) == ("info", "none")
+    assert held.evidence["dimension"] == (0 if centred else 1)
+    assert held.evidence["component_share"] > 0.3
+    assert held.evidence["falling"] > 0.95
+    assert held.effect is not None
+    assert held.effect.value < 0.25
+
+
+@pytest.mark.parametrize("dimension", [2, 5, 63])
+def test_a_dimension_written_over_in_principal_components_is_found(dimension: int) -> None:
+    rows = own_axes()
+    rows[:, dimension] = np.random.default_rng(4).normal(size=N) * 1.5
+    held = finding("dominant-axis", probed(evidence(rows)), "dimension")
+    assert (held.severity, held.evidence["dimension"]) == ("warning", dimension)
+    assert held.evidence["variance_to_next"] < 8
+
+
+def test_a_first_dimension_far_above_the_next_is_found() -> None:
+    rows = own_axes()
+    rows[:, 0] *= 8
+    held = finding("dominant-axis", probed(evidence(rows)), "dimension")
+    assert (held.severity, held.evidence["dimension"]) == ("warning", 0)
+    assert held.evidence["variance_to_next"] > 8
+
+
+def test_the_first_dimension_of_vectors_in_no_order_is_found() -> None:
+    rows = themed(4)[0].copy()
+    rows[:, 0] += np.random.default_rng(4).normal(size=N) * 1.5
+    held = finding("dominant-axis", probed(evidence(rows)), "dimension")
+    assert (held.severity, held.evidence["dimension"]) == ("warning", 0)
+
+
+def test_a_dimension_that_goes_with_the_others_is_no_fault() -> None:
+    """Bands of a spectrum: the loudest has two thirds of a component that all of them share."""
+    rng = np.random.default_rng(4)
+    loudness = rng.normal(size=(N, 1)) * np.r_[1.0, rng.permutation(0.42 * np.arange(1, 64) ** -0.6)]
+    rows = unit(loudness + themed(4)[0] * 0.5)
+    held = finding("dominant-axis", probed(evidence(rows)), "dimension")
+    assert (held.severity, held.remedy.action) == ("info", "none")
+    assert "others go with it" in held.summary
+    assert 0.5 < held.evidence["largest_loading"] < 0.75
+    assert held.evidence["variance_to_next"] < 8
+    assert held.effect is not None
+    assert held.effect.value < 0.25
+
+
+def test_a_dimension_that_goes_with_others_and_is_far_above_them_is_found() -> None:
+    """Values that are there in a tenth of the rows: such rows leave the common direction of the others too."""
+    rng = np.random.default_rng(4)
+    rows = unit(themed(4)[0] + 1)
+    rows[:, 9] = np.where(rng.random(N) < 0.1, 4.0, 0)
+    held = finding("dominant-axis", probed(evidence(rows)), "dimension")
+    assert (held.severity, held.evidence["dimension"]) == ("warning", 9)
+    assert 0.5 < held.evidence["largest_loading"] < 0.75
+
+
 def test_two_groups_are_a_component_and_no_fault() -> None:
     held = finding("dominant-axis", probed(evidence(clusters(2, 0.3))), "groups")
     assert held.severity == "info"

@@ -131,3 +131,30 @@ def test_many_and_hostile_fields_are_bounded(tmp_path: Path):
     alone = named(tmp_path, [hostile] * 50)
     assert set(alone.groups) == {"embedding_version", '"dot.ted"'}
     assert "long" in alone.columns
+
+
+@pytest.mark.parametrize(
+    ("fields", "text", "shown"),
+    [
+        ({"caption": 1.0, "name": 1.0}, "caption", False),
+        ({"caption": 0.6, "name": 1.0}, "caption", False),
+        ({"caption": 0.2, "name": 1.0}, "name", True),
+        ({"title": 1.0, "text": 0.9}, "text", False),
+        ({"title": 1.0, "description": 0.5}, "title", True),
+        ({"other": 1.0}, None, False),
+    ],
+)
+def test_what_is_embedded_goes_before_what_is_shown(
+    tmp_path: Path, fields: dict[str, float], text: str | None, shown: bool
+):
+    payloads = [{f: f"{f} {i}" for f, share in fields.items() if i < share * 300} for i in range(300)]
+    found = named(tmp_path, payloads)
+    assert (found.text, found.shown) == (text, shown)
+
+
+def test_a_configured_field_is_no_guess(tmp_path: Path):
+    payloads = [{"title": f"title {i}", "caption": f"caption {i}"} for i in range(300)]
+    found = named(tmp_path, payloads, configured=CollectionSettings(text_field="title"))
+    assert (found.text, found.shown) == ("title", False)
+    found = named(tmp_path, payloads, marker={"fields": {"text": "title"}})
+    assert (found.text, found.shown) == ("title", False)

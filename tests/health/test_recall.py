@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,9 @@ from console.health.findings import NotMeasured
 from console.health.means import gaps, mean, poisson
 from console.health.policy import policy
 from console.health.probes.recall import Recall, recall
+from console.search.golden import GoldenQuery, edit
+from console.settings import Settings
+from console.workspace import Workspace
 from tests.faults.memory import Memory
 from tests.health.served import examined, found, memory, probing, unmeasured
 
@@ -285,6 +289,28 @@ def test_texts_as_queries_need_an_encoder_that_was_asked_for() -> None:
     assert said.effect is not None
     assert said.effect.value == pytest.approx(0.8, abs=0.05)
     assert said.severity == "critical"
+
+
+def test_a_golden_sets_texts_are_asked_in_place_of_captions(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Toy:
+        name, dimension, modalities = "toy", 24, ("text", "image")
+
+        def encode_texts(self, texts: list[str]) -> np.ndarray:
+            asked.extend(texts)
+            return np.stack([CLOUD[int(t.split()[1])] * 3 for t in texts])
+
+    queries = tuple(GoldenQuery(f"q{i}", text=f"question {i}") for i in range(40))
+    edit(Settings(home=tmp_path), "mine", lambda draft: draft.but(queries=queries))
+    reader = memory(CLOUD[:400], kind="weaviate", hidden=np.arange(0, 400, 5))
+    held = examined(reader)
+    held = replace(held, options=replace(held.options, golden="mine"))
+    with Workspace(Settings(home=tmp_path)) as ws:
+        made = recall(replace(probing(reader, held, load_encoder=Toy), workspace=ws))
+    assert isinstance(made, Recall)
+    assert sorted(asked) == sorted(q.text for q in queries if q.text)
+    assert found(low_ann_recall(replace(held, results={Recall: made}), RULES), "texts").effect is not None
 
 
 def test_a_refused_search_takes_nothing_else_with_it() -> None:

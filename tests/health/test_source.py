@@ -59,6 +59,36 @@ def test_rows_of_nothing_are_named(nothing: str | None) -> None:
     assert finding.sample_ids == (3, 77, 199)
 
 
+def test_a_word_that_one_row_has_may_mean_the_word() -> None:
+    """A list of words: `none`, `null` and `nan` are there as all others are."""
+    matrix, payloads = texts(200, MINE)
+    for i, word in enumerate(("none", "null", "nan", "None")):
+        payloads[i]["caption"] = word
+    assert empty_source(evidence(matrix, payloads, names=NAMES), policy()) == []
+    payloads[100]["caption"] = ""
+    finding = only(empty_source(evidence(matrix, payloads, names=NAMES), policy()))
+    assert finding.affected is not None
+    assert np.flatnonzero(finding.affected).tolist() == [100]
+    assert (finding.severity, finding.rows) == ("warning", 1)
+
+
+@pytest.mark.parametrize("nothing", ["", None, "  ", "NULL"])
+def test_a_word_for_nothing_counts_at_once_with_the_vector_of_another_nothing(nothing: str | None) -> None:
+    matrix, payloads = texts(200, MINE)
+    payloads[3]["caption"], payloads[77]["caption"], payloads[150]["caption"] = "nan", nothing, "none"
+    matrix[77] = matrix[3]
+    finding = only(empty_source(evidence(matrix, payloads, names=NAMES), policy()))
+    assert finding.affected is not None
+    assert np.flatnonzero(finding.affected).tolist() == [3, 77]
+
+
+def test_a_word_for_nothing_that_shares_a_vector_with_a_text_alone_may_mean_the_word() -> None:
+    matrix, payloads = texts(200, MINE)
+    payloads[3]["caption"] = "nan"
+    matrix[77] = matrix[3]
+    assert empty_source(evidence(matrix, payloads, names=NAMES), policy()) == []
+
+
 def test_rows_with_something_are_silent() -> None:
     matrix, payloads = texts(200, MINE)
     assert empty_source(evidence(matrix, payloads, names=NAMES), policy()) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -181,6 +183,37 @@ def test_rounding_is_not_another_vector() -> None:
     noisy[1::2] *= 1.001
     again = evidence(noisy, list(held.reservoir.payloads), names=NAMES)
     assert finding("same-source-different-vector", probed(again)).severity is None
+
+
+def test_a_noisy_placeholder_on_rows_of_other_sources_makes_no_pair_that_differs() -> None:
+    held = copied(0)
+    matrix, rng = held.reservoir.matrix.copy(), np.random.default_rng(1)
+    at = np.concatenate([np.arange(1, 61, 2), np.arange(1_000, 1_020)])
+    matrix[at] = matrix[500] * (1 + 1e-6 * rng.normal(size=(len(at), matrix.shape[1])).astype(np.float32))
+    again = probed(evidence(matrix, list(held.reservoir.payloads), names=NAMES))
+    found = finding("same-source-different-vector", again)
+    assert (found.severity, found.evidence["different"], found.evidence["pairs"]) == (None, 0, 170)
+
+
+@pytest.mark.parametrize(("bad", "measured"), [(190, False), (90, True)])
+def test_a_field_that_is_shown_was_not_embedded_where_most_of_its_pairs_differ(
+    bad: int, measured: bool
+) -> None:
+    held = copied(bad)
+    guessed = probed(
+        evidence(
+            held.reservoir.matrix, list(held.reservoir.payloads), names=replace(NAMES, image=None, shown=True)
+        )
+    )
+    assert finding("same-source-different-vector", probed(held)).severity == "critical"
+    if measured:
+        assert finding("same-source-different-vector", guessed).severity == "critical"
+    else:
+        why = why_not("same-source-different-vector", guessed)
+        assert why == (
+            "190 of 200 pairs with one caption have different vectors: that field is not what was embedded."
+            " Set `text_field`."
+        )
 
 
 def test_too_few_pairs_are_not_measured() -> None:

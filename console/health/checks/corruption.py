@@ -8,18 +8,23 @@ from typing import Any, Final
 import numpy as np
 
 from console.health.evidence import Evidence
-from console.health.findings import Finding, Mask, NotMeasured, Outcomes, Remedy
+from console.health.findings import Finding, Mask, NotMeasured, Outcomes, Remedy, Severity
 from console.health.lengths import distinct_share
 from console.health.marking import Marked, finding, in_reservoir, mark, number
 from console.health.policy import Policy
 from console.health.registry import Threshold, check
 from console.health.table import F32
+from console.search.proportions import clopper_pearson
 
 _WILD = Remedy("quarantine", "Take these rows out, find what wrote such values, and embed the sources again.")
 LARGEST_HALF: Final = 65504.0
 """The largest float16."""
 SMALLEST: Final = 1.1754944e-38
 """The smallest normal float32; what lies below is denormal."""
+PARTS: Final = 10
+"""Stretches of time, of equally many rows: clipping that began after the first tenth of them is seen in that."""
+FEWEST: Final = 30
+"""Rows of a group from which its share says something: under half is sure where at most 9 of 30 are clipped."""
 UNDERFLOW: Final = 1e-20
 """Values below it, and still normal, are what is left of an exponential that underflows."""
 
@@ -46,6 +51,11 @@ UNDERFLOW: Final = 1e-20
             "clipped_share",
             0.01,
             "of the rows; float16 sources had none, bfloat16 ones .07% at most (64 to 1,024 dimensions)",
+        ),
+        Threshold(
+            "by_design_share",
+            0.5,
+            "of the rows, and of those of each group: histograms of gradients, limited at .2 of their length, had .59 to .95",
         ),
     ),
 )
@@ -136,7 +146,8 @@ def _clipped(evidence: Evidence, sizes: F32, of: Mapping[str, float]) -> list[Fi
         return []
     ends, counts = np.unique(peak[rows], return_counts=True)
     end = float(ends[np.argmax(counts)])
-    if counts.max() >= 0.8 * counts.sum():
+    one_end = bool(counts.max() >= 0.8 * counts.sum())
+    if one_end:
         marked = mark(evidence, evidence.good & (evidence.table.peak == np.float32(end)))
         said = f"{marked.told()} are clipped at {number(end)}: their largest values all have that size."
     else:
@@ -147,12 +158,48 @@ def _clipped(evidence: Evidence, sizes: F32, of: Mapping[str, float]) -> list[Fi
         "values_at_the_end": float(times[rows].mean()),
     }
     cure = Remedy("reingest", "Find the cast or the limit that clips, and embed these rows again without it.")
-    severity = "info" if end == 1.0 else "warning"
-    if severity == "info":
+    severity: Severity = "warning"
+    if end == 1.0:
+        severity = "info"
         cure = Remedy(
             "investigate", "An encoder that ends in tanh saturates at 1; else find the limit that clips."
         )
+    elif (
+        not one_end
+        and marked.sure > of["by_design_share"]
+        and _by_design(evidence, rows, of["by_design_share"])
+    ):
+        severity = "info"
+        said += " So do most rows of every group, and no value is negative: the encoder limits shares of a length."
+        cure = Remedy(
+            "investigate",
+            "Histograms of gradients (SIFT, HOG) are limited so by design; else find the limit.",
+        )
     return [finding(evidence, marked, "value-corruption", severity, said, cure, facts=facts, key="clipped")]
+
+
+def _by_design(evidence: Evidence, rows: Mask, line: float) -> bool:
+    """Whether the encoder clips and not what came after it: no value is negative, and in no group or stretch of time
+    do surely at most `line` of the rows end so. `rows`: bitmap over the reservoir's good rows, of which most are set.
+    """
+    if evidence.vectors.min() < 0:
+        return False
+    looked = evidence.reservoir.rows[evidence.places]
+    parts = [
+        np.asarray(held.codes[looked])
+        for f in evidence.names.groups
+        if (held := evidence.group(f)) is not None
+    ]
+    time = evidence.table.time[looked]
+    if len(known := np.sort(time[np.isfinite(time)])):
+        edges = known[np.linspace(0, len(known) - 1, PARTS + 1).astype(np.int64)[1:-1]]
+        parts.append(np.where(np.isfinite(time), np.searchsorted(edges, time), PARTS))
+    return all(
+        clopper_pearson(int(np.count_nonzero(rows[part == value])), n)[1] > line
+        for part in parts
+        for value, n in zip(*np.unique(part, return_counts=True), strict=True)
+        if n >= FEWEST
+    )
 
 
 def _reservoir(evidence: Evidence, rows: Mask) -> Marked:

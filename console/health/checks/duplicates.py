@@ -16,7 +16,7 @@ from console.health.findings import Finding, Mask, NotMeasured, Outcomes, Remedy
 from console.health.marking import Marked, finding, in_reservoir, mark
 from console.health.policy import Policy
 from console.health.registry import Threshold, check
-from console.health.table import F32, I64
+from console.health.table import F32, I64, U64
 from console.health.wording import plain
 from console.search.proportions import clopper_pearson
 
@@ -39,6 +39,12 @@ _DEDUPE: Final = "Keep one row of each, and find why others were given its vecto
         Threshold("class_rows", 20, "rows of one vector; they fill the top ten of any query near them twice"),
         Threshold("class_share", 0.005, "of all rows; clean texts had 5.7% in classes of two and three"),
         Threshold("critical_share", 0.1, "of all rows in such classes: one hit in ten is somebody else's"),
+        Threshold(
+            "same_share",
+            0.8,
+            "of a class's rows from one source: classes of repeated texts kept .85 where a tenth of all texts was shuffled;"
+            " one vector for different texts had .03 at most",
+        ),
         Threshold("near_cosine", 0.9999, "an angle of .8 degrees; hashing found none of 30% with 1e-6 noise"),
         Threshold(
             "near_beside",
@@ -53,13 +59,12 @@ _DEDUPE: Final = "Keep one row of each, and find why others were given its vecto
 )
 def duplicate_vectors(evidence: Evidence, rules: Policy) -> Outcomes:
     of = rules.of("duplicate-vectors")
-    classes = _classes(evidence)
+    classes = _classes(evidence, of)
     if classes.n < 2:
         return []
     found = [*_ingested_twice(evidence, classes, of)]
     twice = bool(found)
-    large = classes.size >= of["class_rows"]
-    large &= _sure(classes.size, classes.n, exact=evidence.scan.exact) >= of["class_share"]
+    large = _large(evidence, classes.size, classes.n, of)
     if (chosen := large & ~classes.same).any():
         found.append(_exact(evidence, classes, chosen, of, same=False, key=""))
     if classes.same.any() and not twice:
@@ -76,17 +81,20 @@ def duplicate_vectors(evidence: Evidence, rules: Policy) -> Outcomes:
 class _Classes:
     """The rows (r,) of `n` whose vector another one has bit for bit.
 
-    `of[i]`: the class of row i. Per class: `size`, its rows, and `same`: whether one source made them.
+    `of[i]`: the class of row i. Per class: `size`, its rows, `most`: those of the source that most of them have (0 where
+    none is known), and `same`: whether that source made the class. A few rows may have another one's text by now; as
+    many as make a class by themselves were given its vector.
     """
 
     n: int
     rows: I64
     of: I64
     size: I64
+    most: I64
     same: Mask
 
 
-def _classes(evidence: Evidence) -> _Classes:
+def _classes(evidence: Evidence, rules: Mapping[str, float]) -> _Classes:
     digest = evidence.table.digest[evidence.good]
     n = len(digest)
     held = np.sort(digest)
@@ -102,11 +110,29 @@ def _classes(evidence: Evidence) -> _Classes:
     _, starts, size = np.unique(digest[order], return_index=True, return_counts=True)
     of = np.empty(len(rows), np.int64)
     of[order] = np.repeat(np.arange(len(starts)), size)
-    if not len(rows):
-        return _Classes(n, rows, of, size, np.zeros(0, np.bool_))
-    source = evidence.table.source[rows][order]
-    low = np.minimum.reduceat(source, starts)
-    return _Classes(n, rows, of, size, (low == np.maximum.reduceat(source, starts)) & (low != 0))
+    most = _commonest(evidence.table.source[rows], of, len(size))
+    same = (most >= rules["same_share"] * size) & ~_large(evidence, size - most, n, rules)
+    return _Classes(n, rows, of, size, most, same)
+
+
+def _large(evidence: Evidence, sizes: I64, n: int, of: Mapping[str, float]) -> Mask:
+    """Which of so many rows of `n` are enough for a warning."""
+    large = sizes >= of["class_rows"]
+    large[large] &= _sure(sizes[large], n, exact=evidence.scan.exact) >= of["class_share"]
+    return large
+
+
+def _commonest(source: U64, of: I64, classes: int) -> I64:
+    """(classes,) rows of the source that most rows of a class have; unknown sources (0) are none."""
+    known = np.flatnonzero(source)
+    most = np.zeros(classes, np.int64)
+    if not len(known):
+        return most
+    order = known[np.lexsort((source[known], of[known]))]
+    held, group = source[order], of[order]
+    starts = np.flatnonzero(np.r_[True, (held[1:] != held[:-1]) | (group[1:] != group[:-1])])
+    np.maximum.at(most, group[starts], np.diff(np.r_[starts, len(held)]))
+    return most
 
 
 def _sure(sizes: I64, n: int, *, exact: bool) -> np.ndarray:
@@ -197,6 +223,8 @@ def _exact(
     if same:
         severity: Severity = "info"
         said += ": rows of one source have one vector"
+        if others := int((classes.size - classes.most)[chosen].sum()):
+            said += f" ({others:,} of them have another source or none)"
         cure = Remedy("none", "Equal sources give equal vectors; keep one row of each if they mean the same.")
     elif small:
         severity = "info"

@@ -13,7 +13,7 @@ from console.health.findings import Basis, Effect, Finding, NotMeasured, Outcome
 from console.health.policy import Policy
 from console.health.probes.neighbours import Directions, Neighbours
 from console.health.registry import Threshold, check
-from console.health.table import F64, I64
+from console.health.table import F32, F64, I64
 
 Z: Final = 1.959964
 """Two-sided 95% of the normal distribution."""
@@ -110,6 +110,22 @@ def no_structure(evidence: Evidence, rules: Policy) -> Outcomes:
             "component_share", 0.25, "first principal component; decaying spectra of encoders reach .16"
         ),
         Threshold("loading", 0.5, "one dimension holds more of the component than all others together"),
+        Threshold(
+            "beside",
+            8,
+            "times the next dimension's variance; the first of PCA had 6.0 at most, the loudest band of sound 6.3",
+        ),
+        Threshold(
+            "loading_alone",
+            0.75,
+            "below `beside`: hardly any other dimension goes with it; the loudest band of sound had .65",
+        ),
+        Threshold(
+            "falling",
+            0.9,
+            "below `beside`: rank correlation of the dimensions' sizes with their order; PCA had .97 to 1.00, random"
+            " projections .13 at most",
+        ),
         _ROWS,
         _DIMENSIONS,
     ),
@@ -202,16 +218,28 @@ def _component(evidence: Evidence, held: Directions, of: Any) -> list[Finding]:
     share = top / total
     # Variance 2 l^2 / n of a covariance's eigenvalue (Anderson 1963), the rest of the trace held fixed.
     half = Z * math.sqrt(2 / s) * share * (1 - share)
-    rogue = loading >= of["loading"]
+    one = loading >= of["loading"]
+    falling, beside = _falling(held.unit[places], groups, dimension)
+    alone, ordered = loading >= of["loading_alone"], falling >= of["falling"]
+    rogue = one and (beside >= of["beside"] or (alone and not ordered))
     severity: Severity | None = None
     if share - half >= of["component_share"]:
         severity = "warning" if rogue else "info"
+    said = f"Dimension {dimension} alone holds {loading * share:.0%} of all variation between rows"
     if rogue:
-        summary = f"Dimension {dimension} alone holds {loading * share:.0%} of all variation between rows."
+        summary = f"{said}."
         remedy = Remedy(
             "investigate",
             f"Look at what writes dimension {dimension}: no encoder gives one number more weight than all others.",
         )
+    elif one and ordered:
+        summary = (
+            f"{said}, as the first of principal components does: those behind it are smaller and smaller."
+        )
+        remedy = Remedy("none", "Ordinary where vectors were brought into their own axes (PCA, SVD).")
+    elif one:
+        summary = f"{said}, and others go with it."
+        remedy = Remedy("none", "Ordinary for the bands of a spectrum, of which one is the loudest.")
     else:
         summary = f"{share:.0%} of the variation between rows lies along one axis: the rows fall into groups."
         remedy = Remedy("none", "Ordinary where the collection holds a few separate subjects.")
@@ -233,11 +261,34 @@ def _component(evidence: Evidence, held: Directions, of: Any) -> list[Finding]:
                 "component_share": share,
                 "largest_loading": loading,
                 "dimension": dimension,
+                "falling": falling,
+                "variance_to_next": beside,
                 "rows": s,
             },
-            key="dimension" if rogue else "groups",
+            key="dimension" if one else "groups",
         )
     ]
+
+
+def _falling(unit: F32, groups: npt.NDArray[Any], dimension: int) -> tuple[float, float]:
+    """How far (s, d) directions are in coordinates whose sizes fall, as those of PCA and of an SVD do.
+
+    First: minus the rank correlation (Spearman) of the mean squares with the order of the dimensions, `dimension`
+    left out, and those that are 0 everywhere; 0 where a dimension before it is smaller (an SVD has the mean before the
+    first component). Second: the variance of `dimension` (within groups) in units of the largest other one.
+    """
+    sizes = np.square(unit, dtype=np.float64).mean(axis=0)
+    spread = np.zeros(len(sizes))
+    for group in np.unique(groups):
+        rows = unit[groups == group]
+        spread += rows.var(axis=0, dtype=np.float64) * len(rows) / len(unit)
+    beside = float(spread[dimension] / max(float(np.delete(spread, dimension).max()), 1e-300))
+    rest = np.delete(sizes, dimension)
+    rest = rest[rest > 1e-12 * sizes.max()]
+    if (sizes[:dimension] < sizes[dimension]).any() or len(rest) < 2:
+        return 0.0, beside
+    ranks = np.argsort(np.argsort(-rest, kind="stable"))
+    return float(np.corrcoef(ranks, np.arange(len(rest)))[0, 1]), beside
 
 
 def _gram(evidence: Evidence, held: Directions) -> tuple[I64, npt.NDArray[np.float32]]:

@@ -11,6 +11,7 @@ from console.health.origins import value_at
 from console.health.probes.source import Tokens
 from console.health.registry import Threshold, check
 from console.health.shares import masks, share_of
+from console.health.table import U64
 
 if TYPE_CHECKING:
     from console.health.evidence import Evidence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 KINDS: Final = ("type", "kind", "media_type", "content_type", "modality")
 """Names of fields that say what sort of thing a row is."""
 NOTHING: Final = frozenset({"", "nan", "none", "null", "undefined", "n/a", "<na>"})
-"""What is left of a missing value that was written as text."""
+"""What is left of a missing value that was written as text; also words that a list of words or names may hold."""
 
 
 @check(
@@ -32,6 +33,11 @@ NOTHING: Final = frozenset({"", "nan", "none", "null", "undefined", "n/a", "<na>
     actions=("reingest",),
     thresholds=(
         Threshold("warning", 0.0, "any row: a vector of nothing is near every query alike"),
+        Threshold(
+            "worded_rows",
+            3,
+            "with one and the same word for nothing; each row of a vocabulary has a word of its own, twice at most as cased",
+        ),
         Threshold(
             "elsewhere",
             0.1,
@@ -51,8 +57,7 @@ def empty_source(evidence: Evidence, policy: Policy) -> Outcomes:
     n = int(looked.sum())
     if not n:
         return [NotMeasured(code, "No row has a vector.")]
-    worded = _worded_nothing(evidence)
-    wrong = looked & ((table.source == 0) | np.isin(table.source, worded))
+    wrong = _nothing(evidence, looked, policy.get(code, "worded_rows"))
     count = int(wrong.sum())
     if not count:
         return []
@@ -163,17 +168,35 @@ def cut_source(evidence: Evidence, policy: Policy) -> Outcomes:
     ]
 
 
-def _worded_nothing(evidence: Evidence) -> Any:
-    """Hashes of sources that are only blanks, or a word for nothing, as the sampled rows show them."""
+def _nothing(evidence: Evidence, looked: Mask, several: float) -> Mask:
+    """Rows of no value or blanks, and those of a word for nothing which `several` rows have, or whose vector is also
+    that of another nothing: one row of such a word alone may mean the word.
+    """
+    table = evidence.table
+    blank, words = _worded(evidence)
+    empty = looked & ((table.source == 0) | np.isin(table.source, blank))
+    worded = looked & np.isin(table.source, words)
+    held, counts = np.unique(table.source[worded], return_counts=True)
+    empty |= looked & np.isin(table.source, held[counts >= several])
+    left = worded & ~empty
+    pairs = np.unique(np.stack([table.digest[left], table.source[left]]), axis=1)
+    vectors, sources = np.unique(pairs[0], return_counts=True)
+    shared = np.concatenate([table.digest[empty], vectors[sources > 1]])
+    return empty | (left & np.isin(table.digest, shared))
+
+
+def _worded(evidence: Evidence) -> tuple[U64, U64]:
+    """Hashes of sources that are only blanks, and of those that are a word for nothing, as the sampled rows show them."""
     names, table = evidence.names, evidence.table
-    found: set[int] = set()
+    blank: set[int] = set()
+    words: set[int] = set()
     for row, payload in zip(evidence.reservoir.rows, evidence.reservoir.payloads, strict=True):
         if value_at(payload, names.image) not in (None, ""):
             continue
-        value = value_at(payload, names.text)
-        if isinstance(value, str) and value.strip().lower() in NOTHING and int(table.source[row]):
-            found.add(int(table.source[row]))
-    return np.array(sorted(found), np.uint64)
+        value, source = value_at(payload, names.text), int(table.source[row])
+        if isinstance(value, str) and source and (said := value.strip().lower()) in NOTHING:
+            (words if said else blank).add(source)
+    return np.array(sorted(blank), np.uint64), np.array(sorted(words), np.uint64)
 
 
 def _by_design(evidence: Evidence, looked: Mask, wrong: Mask) -> str | None:

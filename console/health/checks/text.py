@@ -8,7 +8,9 @@ from typing import Final
 import numpy as np
 
 from console.health.apart import Apart, group_apart
-from console.health.checks.geometry import basis, dominant_axis, no_structure
+from console.health.checks.copies import by_shown, proven
+from console.health.checks.geometry import basis
+from console.health.checks.nearness import unfit
 from console.health.evidence import Evidence
 from console.health.findings import (
     SAMPLE_IDS,
@@ -40,7 +42,7 @@ FOREIGN: Final = (
     fault="vectors that do not fit their rows' texts",
     kind="aggregate",
     stage="identity",
-    severities=("warning", "critical"),
+    severities=("info", "warning", "critical"),
     actions=("reingest", "investigate"),
     thresholds=(
         Threshold("text", 0.3, "TF-IDF cosine from which two texts say something alike (HEALTH.md)"),
@@ -70,6 +72,12 @@ FOREIGN: Final = (
             "rows past the tail's rank that must be there too (lower bound): with 2% of the texts shuffled .005 to"
             " .008, with 5% .010 to .018",
         ),
+        Threshold(
+            "mates",
+            2,
+            "similar texts that a row has at least: with one, which shares a common word, sound rows of real texts are far"
+            " in .02 to .06, with two in .003 to .015",
+        ),
         Threshold("crowd", 20, "rows with nearly one vector are duplicate-vectors' to name"),
         Threshold(
             "pictures",
@@ -80,9 +88,10 @@ FOREIGN: Final = (
         Threshold("min_rows", 100, "rows with a mate; one of 100 is the line itself"),
         Threshold(
             "foreign",
-            0.5,
+            0.6,
             "share of pairs across a group that are far (lower bound) from which its vectors lie in a space of their"
-            " own: of two spaces three in four are past `rank`, of one .03 to .07",
+            " own: of two spaces three in four are past `rank` and more, of one .03 to .07; of real topics among texts"
+            " of which 5% were shuffled up to .61",
         ),
         Threshold("sound", 0.1, "share of the other pairs that may be far: a little more than in one space"),
         Threshold("pairs", 30, "pairs across a group; 24 far ones of 30 have a lower bound above `foreign`"),
@@ -108,7 +117,7 @@ def text_vector_disagreement(evidence: Evidence, rules: Policy) -> Outcomes:
     there = (held.mates >= 0) & alive[held.rows][:, None] & alive[mates]
     usable = plain & there & (np.cumsum(there, axis=1) <= MATES)
     nearest = np.where(usable, held.rank, np.inf).min(axis=1)
-    compared = usable.any(axis=1)
+    compared = np.count_nonzero(usable, axis=1) >= of["mates"]
     if _pictures_apart(held, plain, of["pictures"]):
         compared &= ~held.picture
     n = int(compared.sum())
@@ -126,20 +135,22 @@ def text_vector_disagreement(evidence: Evidence, rules: Policy) -> Outcomes:
     tail = int((compared & (nearest > of["tail"])).sum())
     if low > of["share"] and clopper_pearson(tail, n)[0] > of["tail_share"]:
         severity = "critical" if low > of["share_critical"] else "warning"
-    if severity is not None:
-        wrong = [
-            f for c in (no_structure, dominant_axis) for f in c(evidence, rules) if isinstance(f, Finding)
-        ]
-        if any(f.code == "no-structure" and f.severity is not None for f in wrong):
-            return [NotMeasured(code, "The vectors have no structure that texts could be held against.")]
-        if any(f.key == "dimension" and f.severity is not None for f in wrong):
-            return [NotMeasured(code, "One dimension decides which vectors are near.")]
+    if severity is not None and (why := unfit(evidence, rules)) is not None:
+        return [NotMeasured(code, why)]
+    guessed = severity is not None and by_shown(evidence) and not proven(evidence, rules)
+    if guessed:
+        severity = "info"
     affected, examined = (np.zeros(len(evidence.table), np.bool_) for _ in range(2))
     examined[rows[held.rows[compared]]] = True
     affected[rows[held.rows[far]]] = True
     summary, group, odd = f"{count:,} of {n:,} rows {FAR}: their vectors may be of other rows.", None, None
     remedy = "Check a few of these rows by hand, then embed them again from the text that they hold now."
-    if severity is not None:
+    if guessed:
+        summary += (
+            f" That holds only if {field_text(str(evidence.names.text))}, a field guessed by its name, is what was"
+            " embedded: set `text_field`."
+        )
+    elif severity is not None:
         odd = _apart(evidence, held, usable & np.reshape(compared, (-1, 1)), of)
     if odd is not None:
         place = f"{field_text(odd.field)}={value_text(odd.value)}"

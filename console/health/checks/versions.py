@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -19,6 +18,7 @@ from console.health.findings import (
     Remedy,
     Severity,
 )
+from console.health.mixing import main_tag, main_tags
 from console.health.policy import Policy
 from console.health.probes.neighbours import Neighbours
 from console.health.probes.twins import Twins
@@ -126,29 +126,27 @@ def foreign(evidence: Evidence, tags: Codes, present: Mask, by_design: float) ->
     modality = evidence.group(evidence.names.modality)
     if modality is None:
         return out
-    for value in range(1, len(modality.values) + 1):
-        own = tagged & (modality.codes == value)
-        held = np.bincount(codes[own], minlength=len(tags.values) + 2)
-        if held.sum() and held[main] < by_design * held.sum():
-            out[own] = codes[own] != _main(evidence, tags, held)
+    own = {value: tagged & (modality.codes == value) for value in range(1, len(modality.values) + 1)}
+    rows = {value: _counted(np.bincount(codes[mask])) for value, mask in own.items() if mask.any()}
+    mains = main_tags(_counted(counts), rows, by_design, lambda held: _main_of(evidence, tags, held))
+    for value, its in mains.items():
+        out[own[value]] = codes[own[value]] != its
     return out
 
 
 def _main(evidence: Evidence, tags: Codes, counts: I64) -> int:
-    """The tag of most rows; of equal ones the known encoder's, the higher number ("v2" over "v1"), the first name."""
-    named = counts.copy()
-    if tags.other is not None and tags.other < len(named):
-        named[tags.other] = 0
-    counts = named if named.any() else counts
-    best = [int(c) for c in np.flatnonzero(counts == counts.max())]
-    names = {c: name(tags, c) for c in best}
+    return _main_of(evidence, tags, _counted(counts))
+
+
+def _main_of(evidence: Evidence, tags: Codes, counts: Mapping[int, int]) -> int:
+    """The tag of most rows; the code of all other tags where there is no tag but these."""
+    named = {code: rows for code, rows in counts.items() if code != tags.other}
     encoder = getattr(evidence.encoder, "name", None)
-    main, *others = sorted(best, key=lambda c: (names[c] != encoder, names[c]))
-    for other in others:
-        a, b = re.split(r"(\d{1,18})", names[main]), re.split(r"(\d{1,18})", names[other])
-        if names[main] != encoder and a[::2] == b[::2] and [*map(int, b[1::2])] > [*map(int, a[1::2])]:
-            main = other
-    return main
+    return main_tag(named or counts, lambda code: name(tags, code), encoder)
+
+
+def _counted(counts: I64) -> dict[int, int]:
+    return {code: rows for code, rows in enumerate(counts.tolist()) if rows}
 
 
 def _spaces(evidence: Evidence, tags: Codes, of: Mapping[str, float]) -> dict[str, Any]:

@@ -68,13 +68,13 @@ def canary(probing: Probing) -> Canary | NotMeasured:
     return Canary(
         encoder=encoder.name,
         fingerprint=encoder.fingerprint,
-        cosine=None if held is None else _between(held, now),
+        cosine=None if held is None else between(held, now),
         since=(held or now).at,
         libraries_then=dict((held or now).libraries),
         libraries_now=dict(now.libraries),
         replaced=None if old is None else old.fingerprint,
         replaced_since="" if old is None else old.at,
-        replaced_cosine=None if old is None else _between(old, now),
+        replaced_cosine=None if old is None else between(old, now),
     )
 
 
@@ -93,7 +93,7 @@ def asked(encoder: Encoder) -> canaries.Kept:
     )
 
 
-def _between(one: canaries.Kept, other: canaries.Kept) -> F32:
+def between(one: canaries.Kept, other: canaries.Kept) -> F32:
     """Cosines of the questions that both answered; (0,) where the dimensions differ."""
     if one.matrix.shape[1] != other.matrix.shape[1]:
         return np.zeros(0, np.float32)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from console.health.findings import Mask, NotMeasured
-from console.health.neighbours import score
+from console.health.neighbours import score, unit
+from console.health.probes.twins import SAME
 from console.health.registry import probe
 from console.health.table import F32, F64, I64, U64
 
@@ -23,6 +25,7 @@ MOST: Final = 1_000
 CHUNK: Final = 65_536
 CROWD: Final = 20
 """Rows with one vector and different sources from which it is a placeholder."""
+BLOCK: Final = 256
 FETCHED: Final = 200
 """Rows of one request."""
 
@@ -33,7 +36,7 @@ class Copies:
 
     `pairs`: (p, 2) rows of the table. `cosine`: (p,) of their vectors, NaN where a row was gone. `comparable`: how
     many such pairs there are; with more than 1,000 those compared were drawn. Pairs with a placeholder's vector
-    (one vector on 20 rows of different sources) are left out: they are another fault's.
+    (one vector, or nearly one, on 20 rows of different sources) are left out: they are another fault's.
     """
 
     pairs: I64
@@ -70,8 +73,13 @@ def copies_within(
     if not bool((evidence.good & (evidence.table.source != 0)).any()):
         return NotMeasured("Copies", "No row says what it was made of (no picture or text field is known).")
     pairs, comparable = _pairs(evidence, rng)
-    cosine = _cosines(evidence, pairs, fetch)
-    kept = ~_placeholder(evidence, pairs, np.flatnonzero(cosine < 1))
+    vectors = _Vectors(evidence, fetch)
+    cosine = _cosines(evidence, pairs, vectors)
+    apart = np.flatnonzero(cosine < 1)
+    kept = ~(
+        _placeholder(evidence, pairs, apart)
+        | _nearly_one(evidence, pairs, np.flatnonzero(cosine < SAME), vectors)
+    )
     return Copies(pairs[kept], cosine[kept], comparable)
 
 
@@ -135,21 +143,58 @@ def _placeholder(evidence: Evidence, pairs: I64, apart: I64) -> Mask:
     return out
 
 
-def _cosines(evidence: Evidence, pairs: I64, fetch: Callable[[I64], dict[int, F32]]) -> F64:
+def _nearly_one(evidence: Evidence, pairs: I64, apart: I64, vectors: _Vectors) -> Mask:
+    """(p,): pairs that differ since one of them has nearly the vector of 20 sampled rows of other sources."""
+    out = np.zeros(len(pairs), np.bool_)
+    if not len(apart):
+        return out
+    table, sampled = evidence.table, evidence.places
+    sources = table.source[evidence.reservoir.rows[sampled]]
+    wanted = [(int(i), int(row)) for i in apart for row in pairs[i]]
+    for at in range(0, len(wanted), BLOCK):
+        part = [(i, row, v) for i, row in wanted[at : at + BLOCK] if (v := vectors.of(row)) is not None]
+        if not part:
+            continue
+        near = unit(np.stack([v for *_, v in part])) @ evidence.unit.T > SAME
+        for (i, row, _), level in zip(part, near, strict=True):
+            others = sources[level]
+            if np.count_nonzero(others) and np.count_nonzero(others != table.source[row]) >= CROWD:
+                out[i] = True
+    return out
+
+
+class _Vectors:
+    """Vectors of the table's rows: those of the reservoir, and others that were asked for."""
+
+    def __init__(self, evidence: Evidence, fetch: Callable[[I64], dict[int, F32]]) -> None:
+        self._evidence, self._fetch = evidence, fetch
+        self._fetched: dict[int, F32] = {}
+
+    @functools.cached_property
+    def _place(self) -> I64:
+        place = np.full(len(self._evidence.table), -1, np.int64)
+        place[self._evidence.reservoir.rows] = np.arange(len(self._evidence.reservoir.rows))
+        return place
+
+    def ask(self, rows: I64) -> None:
+        """Fetch those of these rows that the reservoir lacks."""
+        far = np.unique(rows[self._place[rows] < 0])
+        if len(far):
+            self._fetched = self._fetch(far)
+
+    def of(self, row: int) -> F32 | None:
+        place = int(self._place[row])
+        return self._evidence.reservoir.matrix[place] if place >= 0 else self._fetched.get(row)
+
+
+def _cosines(evidence: Evidence, pairs: I64, vectors: _Vectors) -> F64:
     digest = evidence.table.digest
     out = np.where(digest[pairs[:, 0]] == digest[pairs[:, 1]], 1.0, np.nan)
     open_ = np.flatnonzero(np.isnan(out))
-    place = np.full(len(evidence.table), -1, np.int64) if len(open_) else np.zeros(0, np.int64)
     if len(open_):
-        place[evidence.reservoir.rows] = np.arange(len(evidence.reservoir.rows))
-    far = np.unique(pairs[open_][place[pairs[open_]] < 0]) if len(open_) else np.zeros(0, np.int64)
-    fetched = fetch(far) if len(far) else {}
-
-    def vector(row: int) -> F32 | None:
-        return evidence.reservoir.matrix[place[row]] if place[row] >= 0 else fetched.get(row)
-
+        vectors.ask(pairs[open_].ravel())
     for i in open_:
-        a, b = vector(int(pairs[i, 0])), vector(int(pairs[i, 1]))
+        a, b = vectors.of(int(pairs[i, 0])), vectors.of(int(pairs[i, 1]))
         if a is not None and b is not None:
             out[i] = float(score(a[None], b[None], "cosine")[0])
     return out

@@ -15,6 +15,7 @@ from console.health.judging import Judge, Query
 from console.health.probing import BudgetSpent
 from console.health.registry import probe
 from console.health.seeking import FEWEST, FILTERED, cohort_fields, middle, picked
+from console.search.golden.kept import find
 
 if TYPE_CHECKING:
     import numpy as np
@@ -141,12 +142,14 @@ def _texts(probing: Probing, judge: Judge) -> Asked | NotMeasured:
     e, what = probing.evidence, "cross-modal recall"
     if probing.load_encoder is None:
         return NotMeasured(what, "No encoder was asked for (--encoder NAME).")
-    if e.names.image is None or e.names.text is None:
-        return NotMeasured(what, "The rows have no field of pictures and of texts.")
-    held = [lookup(dict(p), e.names.text) for p in e.payloads]
-    texts = list(dict.fromkeys(t for t in held if isinstance(t, str) and t.strip()))
+    texts = _golden(probing)
+    if texts is None:
+        if e.names.image is None or e.names.text is None:
+            return NotMeasured(what, "The rows have no field of pictures and of texts.")
+        held = [lookup(dict(p), e.names.text) for p in e.payloads]
+        texts = list(dict.fromkeys(t for t in held if isinstance(t, str) and t.strip()))
     if len(texts) < FEWEST:
-        return NotMeasured(what, f"{len(texts):,} different texts were read; {FEWEST} are needed.")
+        return NotMeasured(what, f"{len(texts):,} different texts were at hand; {FEWEST} are needed.")
     encoder = probing.load_encoder()
     if not {"text", "image"} <= set(encoder.modalities) or encoder.dimension != e.field.dimension:
         return NotMeasured(
@@ -155,6 +158,14 @@ def _texts(probing: Probing, judge: Judge) -> Asked | NotMeasured:
     rng = probing.rng("recall of texts")
     chosen = [texts[int(i)] for i in rng.permutation(len(texts))[:FILTERED]]
     return judge.ask([Query(v, -1, None) for v in encoder.encode_texts(chosen)])
+
+
+def _golden(probing: Probing) -> list[str] | None:
+    """The texts of the golden set that was asked for, which lie where people's questions do; None without one."""
+    if probing.evidence.options.golden is None:
+        return None
+    found = find(probing.workspace, probing.evidence.options.golden)
+    return list(dict.fromkeys(q.text for q in found.queries if q.text is not None))
 
 
 def _cohorts(judge: Judge, plain: Asked, more: list[Query], names: tuple[str, ...]) -> Asked | NotMeasured:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import socket
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Final
 
 from console.health.render import reading
 from console.health.render.reading import SEVERITIES, Data
-
-_NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-LONGEST: Final = 8_000
+from console.health.render.suites import begun, case_of, clean, close, stamp, suite_of, written
 
 
 def to_junit(
@@ -27,48 +21,28 @@ def to_junit(
     A code fails where one of its findings that nobody accepted weighs `fail_on` or more; it is skipped where it
     was not measured; findings below that are told in the suite's output.
     """
-    root = ET.Element("testsuites", {"name": "plumbline"})
-    totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
+    root, totals = begun()
     seconds = 0.0
     for number, data in enumerate(reports):
-        suite = _suite(root, number, reading.address(data), _stamp(str(data["at"])), _seconds(data))
+        suite = suite_of(root, number, reading.address(data), stamp(str(data["at"])), _seconds(data))
         _report(suite, data, SEVERITIES.index(fail_on), totals)
         seconds += _seconds(data)
     for number, (address, error) in enumerate(errors, len(reports)):
-        suite = _suite(root, number, _clean(address), _stamp(None), 0.0)
-        case = ET.SubElement(suite, "testcase", _case(address, "check"))
+        suite = suite_of(root, number, clean(address), stamp(None), 0.0)
+        case = ET.SubElement(suite, "testcase", case_of(address, "check"))
         told = ET.SubElement(
             case,
             "error",
-            {"type": _clean(error.get("code", "")), "message": _clean(error.get("message", ""))},
+            {"type": clean(error.get("code", "")), "message": clean(error.get("message", ""))},
         )
-        told.text = _clean(" ".join(error.get(k, "") for k in ("message", "hint")).strip())
-        _close(suite, {"tests": 1, "failures": 0, "errors": 1, "skipped": 0}, totals, "")
+        told.text = clean(" ".join(error.get(k, "") for k in ("message", "hint")).strip())
+        close(suite, {"tests": 1, "failures": 0, "errors": 1, "skipped": 0}, totals, "")
     for number, (address, why) in enumerate(skipped, len(reports) + len(errors)):
-        suite = _suite(root, number, _clean(address), _stamp(None), 0.0)
-        case = ET.SubElement(suite, "testcase", _case(address, "check"))
-        ET.SubElement(case, "skipped", {"message": _clean(why)})
-        _close(suite, {"tests": 1, "failures": 0, "errors": 0, "skipped": 1}, totals, "")
-    for name, count in totals.items():
-        root.set(name, str(count))
-    root.set("time", f"{seconds:.3f}")
-    ET.indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode")
-
-
-def _suite(root: ET.Element, number: int, name: str, stamp: str, seconds: float) -> ET.Element:
-    return ET.SubElement(
-        root,
-        "testsuite",
-        {
-            "id": str(number),
-            "package": "plumbline",
-            "name": _clean(name),
-            "timestamp": stamp,
-            "hostname": _clean(socket.gethostname() or "localhost"),
-            "time": f"{seconds:.3f}",
-        },
-    )
+        suite = suite_of(root, number, clean(address), stamp(None), 0.0)
+        case = ET.SubElement(suite, "testcase", case_of(address, "check"))
+        ET.SubElement(case, "skipped", {"message": clean(why)})
+        close(suite, {"tests": 1, "failures": 0, "errors": 0, "skipped": 1}, totals, "")
+    return written(root, totals, seconds)
 
 
 def _report(suite: ET.Element, data: Data, line: int, totals: dict[str, int]) -> None:
@@ -78,7 +52,7 @@ def _report(suite: ET.Element, data: Data, line: int, totals: dict[str, int]) ->
     for name in ("id", "verdict", "headline", "rows", "scanned", "exact", "baseline"):
         if data.get(name) is not None:
             held = reading.headline(data) if name == "headline" else reading.value(data[name])
-            ET.SubElement(properties, "property", {"name": name, "value": _clean(held)})
+            ET.SubElement(properties, "property", {"name": name, "value": clean(held)})
     by: dict[str, list[Data]] = {}
     for finding in data.get("findings") or ():
         by.setdefault(str(finding["code"]), []).append(finding)
@@ -92,7 +66,7 @@ def _report(suite: ET.Element, data: Data, line: int, totals: dict[str, int]) ->
     counts = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
     said: list[str] = []
     for code in dict.fromkeys((*registry.checks(), *by, *unmeasured)):
-        case = ET.SubElement(suite, "testcase", _case(reading.address(data), code))
+        case = ET.SubElement(suite, "testcase", case_of(reading.address(data), code))
         counts["tests"] += 1
         open_ = [f for f in by.get(code, ()) if f.get("accepted") is None]
         failing = [f for f in open_ if reading.rank(f) >= line]
@@ -102,29 +76,19 @@ def _report(suite: ET.Element, data: Data, line: int, totals: dict[str, int]) ->
             told = ET.SubElement(
                 case,
                 "failure",
-                {"type": _clean(str(worst["severity"])), "message": _clean(reading.summary(worst))},
+                {"type": clean(str(worst["severity"])), "message": clean(reading.summary(worst))},
             )
-            told.text = _clean("\n\n".join(_told(f) for f in failing))
+            told.text = clean("\n\n".join(_told(f) for f in failing))
         elif code in unmeasured and code not in by:
             counts["skipped"] += 1
-            ET.SubElement(case, "skipped", {"message": _clean(" ".join(unmeasured[code]))})
+            ET.SubElement(case, "skipped", {"message": clean(" ".join(unmeasured[code]))})
         said += [f"{f['severity']} {code}: {reading.summary(f)}" for f in open_ if f not in failing]
         said += [
             f"accepted {code}: {reading.summary(f)} ({reading.acceptance(f)})"
             for f in by.get(code, ())
             if f.get("accepted") is not None
         ]
-    _close(suite, counts, totals, "\n".join(said))
-
-
-def _close(suite: ET.Element, counts: Mapping[str, int], totals: dict[str, int], said: str) -> None:
-    for name, count in counts.items():
-        suite.set(name, str(count))
-        totals[name] += count
-    if suite.find("properties") is None:
-        suite.insert(0, ET.Element("properties"))
-    ET.SubElement(suite, "system-out").text = _clean(said)
-    ET.SubElement(suite, "system-err").text = ""
+    close(suite, counts, totals, "\n".join(said))
 
 
 def _told(finding: Data) -> str:
@@ -143,24 +107,6 @@ def _told(finding: Data) -> str:
     return "\n".join(lines)
 
 
-def _case(address: str, code: str) -> dict[str, str]:
-    return {"classname": _clean(address), "name": _clean(code), "time": "0.000"}
-
-
-def _clean(held: str) -> str:
-    """Without what no XML 1.0 document may hold."""
-    return _NOT_XML.sub("", held)[:LONGEST]
-
-
 def _seconds(data: Data) -> float:
     held = data.get("seconds")
     return float(held) if isinstance(held, (int, float)) else 0.0
-
-
-def _stamp(at: str | None) -> str:
-    """As the schemas want it: without a zone; in UTC."""
-    try:
-        time = datetime.fromisoformat(at) if at else datetime.now(UTC)
-    except ValueError:
-        time = datetime.now(UTC)
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
