@@ -14,12 +14,12 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from console.jobs import files
-from console.jobs.model import Run
+from console.jobs.model import Kind, Run
 
 if TYPE_CHECKING:
     from console.health.progress import Progress
@@ -77,7 +77,7 @@ class Told:
             self._saving = True
         from console.health.progress import Progress
 
-        self(Progress("Keeping the report"))
+        self(Progress("Keeping the result"))
         return True
 
     def end(self, **changes: object) -> bool:
@@ -154,7 +154,7 @@ def _run(told: Told, run: Run, config: str | None, secrets_file: str | None) -> 
         hidden = held.secrets()
         egress.configured(held)
         with Workspace(held) as ws:
-            reports = _checked(ws, run, told)
+            reports = WORK[run.kind](ws, run, told)
             told.end(state="done", reports=reports)
         return 0
     except Cancelled:
@@ -188,6 +188,54 @@ def _checked(ws: Workspace, run: Run, told: Told) -> tuple[str, ...]:
     return tuple(report.id for report in reports)
 
 
+def _compared(ws: Workspace, run: Run, told: Told) -> tuple[str, ...]:
+    from console.compare.request import CompareRequest
+    from console.compare.run import compare
+    from console.health.probing import Cancelled
+    from console.store import Comparisons
+
+    request = CompareRequest.from_json(run.options)
+    made = compare(ws, request, tell=told, cancelled=told.cancelled)
+    if not told.saving():
+        raise Cancelled
+    return (Comparisons.open(ws).save(made),)
+
+
+def _gated(ws: Workspace, run: Run, told: Told) -> tuple[str, ...]:
+    from console.compare.gate.run import run as judge
+
+    return (judge(ws, run.options, told, told.cancelled),)
+
+
+def _evaluated(ws: Workspace, run: Run, told: Told) -> tuple[str, ...]:
+    from console.health.probing import Cancelled
+    from console.search.evaluate import evaluate
+    from console.store import Evaluations
+
+    asked = run.options
+    other = asked.get("against")
+    made = evaluate(
+        ws,
+        str(asked["golden"]),
+        ws.address(str(asked["address"])),
+        k=int(asked.get("k") or 10),
+        tell=told,
+        cancelled=told.cancelled,
+        against=None if other is None else ws.address(str(other)),
+    )
+    if not told.saving():
+        raise Cancelled
+    return (Evaluations.open(ws).save(made.data),)
+
+
+WORK: Final[Mapping[Kind, Callable[[Workspace, Run, Told], tuple[str, ...]]]] = {
+    "check": _checked,
+    "compare": _compared,
+    "gate": _gated,
+    "evaluate": _evaluated,
+}
+
+
 def _unforeseen(fault: BaseException, where: str) -> Exception:
     from connectors.errors import PlumblineError
 
@@ -196,7 +244,7 @@ def _unforeseen(fault: BaseException, where: str) -> Exception:
             "internal",
             "The memory did not suffice.",
             where=where,
-            hint="Check a sample, or fewer group fields.",
+            hint="Read a sample, or fewer fields and queries.",
         )
     return PlumblineError(
         "internal",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from console.health.options import CheckOptions
     from console.settings import Address
 
+Kind = Literal["check", "compare", "gate", "evaluate"]
 State = Literal["starting", "running", "done", "failed", "cancelled"]
 ENDED: Final = frozenset({"done", "failed", "cancelled"})
 
@@ -18,7 +19,8 @@ ENDED: Final = frozenset({"done", "failed", "cancelled"})
 class Run:
     """One reading. Times are seconds since 1970; `rate` is rows a second; `eta_seconds` None: not known.
 
-    `reports`: ids of the stored reports, one for each vector field that the address means. `error`: the
+    `address`: what is read, by a name of its own: an address, for a comparison or a gate both sides. `reports`: ids of
+    what was stored: of a check the reports, one for each vector field that the address means. `error`: the
     object of every error, without secrets. `stopping`: somebody asked for the end.
     """
 
@@ -39,6 +41,7 @@ class Run:
     pid_started: float | None = None
     reports: tuple[str, ...] = ()
     error: Mapping[str, str] | None = None
+    kind: Kind = "check"
     stopping: bool = field(default=False)
 
     @property
@@ -58,6 +61,9 @@ class Run:
         """Raises KeyError, TypeError, ValueError where the data is no run's."""
         if data["state"] not in get_args(State):
             raise ValueError(data["state"])
+        # Runs of an earlier version were all checks.
+        if data.get("kind", "check") not in get_args(Kind):
+            raise ValueError(data["kind"])
         held: dict[str, Any] = {**data, "reports": tuple(data["reports"])}
         return cls(**held)
 
@@ -67,6 +73,10 @@ class Readings(Protocol):
 
     def submit(self, address: Address, options: CheckOptions) -> str:
         """Starts a check and returns its id; the running one's where the address is being checked already."""
+        ...
+
+    def start(self, kind: Kind, name: str, options: Mapping[str, Any]) -> str:
+        """The same for every kind of reading; `name`: what is read, of which one of a kind runs at a time."""
         ...
 
     def progress(self, run: str) -> Run:
@@ -86,7 +96,11 @@ class Readings(Protocol):
         ...
 
     def latest(self, address: Address) -> Run | None:
-        """The newest of an address that is still known, ended or not."""
+        """The newest check of an address that is still known, ended or not."""
+        ...
+
+    def latest_of(self, kind: Kind, name: str) -> Run | None:
+        """The same for every kind."""
         ...
 
     def forget(self, run: str) -> None:

@@ -14,17 +14,17 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from connectors.errors import CODES, Code, PlumblineError
 from console.jobs import files
-from console.jobs.model import Readings, Run
+from console.jobs.model import Kind, Readings, Run
 
 if TYPE_CHECKING:
     from console.health.options import CheckOptions
     from console.settings import Address
 
-__all__ = ["Readings", "Run", "Runs"]
+__all__ = ["Kind", "Readings", "Run", "Runs"]
 
 HOUSE: Final = Path(__file__).resolve().parents[2]
 """The folder that `console` lies in: the checkout, or `plumbline` of an installed wheel."""
@@ -34,10 +34,11 @@ KEPT: Final = 40
 """Ended runs that are still known."""
 PATIENCE: Final = 1.6
 """Seconds that a cancelled run has to end by itself; then its process is ended."""
-LOST: Final = {
-    "code": "internal",
-    "message": "The process of this check ended before the check did.",
-    "hint": "It may have been killed for want of memory. Check again, with a smaller sample where that was it.",
+NOUN: Final[Mapping[Kind, str]] = {
+    "check": "the check",
+    "compare": "the comparison",
+    "gate": "the gate",
+    "evaluate": "the evaluation",
 }
 
 _START: Final = (
@@ -55,31 +56,34 @@ class Runs:
         self._secrets = secrets_file
 
     def submit(self, address: Address, options: CheckOptions) -> str:
-        """Starts a check, or names the one that runs for the address.
+        """Starts a check, or names the one that runs for the address. Raises as `start`."""
+        return self.start("check", str(address), options.to_json())
+
+    def start(self, kind: Kind, name: str, options: Mapping[str, Any]) -> str:
+        """Starts a reading, or names the one of this kind that runs for the same.
 
         Raises `busy` where too many run, `disk-full`, and `settings` where the folder can't be written.
         """
-        name = str(address)
         try:
             with files.alone(self.root):
                 running = self.active()
-                same = next((r for r in running if r.address == name), None)
+                same = next((r for r in running if r.address == name and r.kind == kind), None)
                 if same is not None:
                     return same.id
                 if len(running) >= MOST:
                     raise PlumblineError(
                         "busy",
-                        f"{len(running)} checks are running already.",
+                        f"{len(running)} readings are running already.",
                         where=name,
                         hint="Wait until one has ended, or cancel one.",
                     )
                 self._tidy()
-                return self._start(name, options)
+                return self._start(kind, name, options)
         except OSError as fault:
             full = fault.errno in (28, 122)
             raise PlumblineError(
                 "disk-full" if full else "settings",
-                f"The check can't be started ({fault.strerror or type(fault).__name__}).",
+                f"{NOUN[kind].capitalize()} can't be started ({fault.strerror or type(fault).__name__}).",
                 where=str(self.root),
                 hint="Make room." if full else "PLUMBLINE_HOME must be a folder that can be written.",
             ) from None
@@ -112,12 +116,20 @@ class Runs:
         return [r for r in self._all() if r.active]
 
     def latest(self, address: Address) -> Run | None:
-        name = str(address)
-        return next((r for r in reversed(self._all()) if r.address == name), None)
+        return self.latest_of("check", str(address))
+
+    def latest_of(self, kind: Kind, name: str) -> Run | None:
+        return next((r for r in reversed(self._all()) if r.kind == kind and r.address == name), None)
 
     def forget(self, run: str) -> None:
-        if self.progress(run).active:
-            raise PlumblineError("busy", "The check is still running.", where=run, hint="Cancel it first.")
+        held = self.progress(run)
+        if held.active:
+            raise PlumblineError(
+                "busy",
+                f"{NOUN[held.kind].capitalize()} is still running.",
+                where=run,
+                hint="Cancel it first.",
+            )
         files.remove(self._place(run))
 
     def _place(self, run: str) -> Path:
@@ -142,7 +154,7 @@ class Runs:
             return run
         ended = run.but(
             state="cancelled" if run.stopping else "failed",
-            error=None if run.stopping else {**LOST, "where": run.address},
+            error=None if run.stopping else lost(run),
             ended=files.now(),
         )
         with contextlib.suppress(OSError):
@@ -150,14 +162,14 @@ class Runs:
         files.clear_scratch(place)
         return ended
 
-    def _start(self, address: str, options: CheckOptions) -> str:
+    def _start(self, kind: Kind, name: str, options: Mapping[str, Any]) -> str:
         at = files.now()
         run = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(at))}-{secrets.token_hex(4)}"
         place = self.root / run
         place.mkdir(mode=0o700)
         lock = files.hold(place)
         try:
-            files.write(place, Run(run, address, options.to_json(), "starting", at, heartbeat=at))
+            files.write(place, Run(run, name, dict(options), "starting", at, heartbeat=at, kind=kind))
             log = os.open(place / files.LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(log, "wb") as errors:
                 child = subprocess.Popen(  # noqa: S603 - our own interpreter and our own code
@@ -198,6 +210,22 @@ class Runs:
         ended = [r for r in self._all() if not r.active]
         for run in ended[: max(0, len(ended) - KEPT)]:
             files.remove(self.root / run.id)
+
+
+def lost(run: Run) -> dict[str, str]:
+    """What became of a run whose process has died."""
+    what = NOUN[run.kind]
+    smaller = (
+        "Check again, with a smaller sample where that was it."
+        if run.kind == "check"
+        else ("Start it again, with fewer queries or rows where that was it.")
+    )
+    return {
+        "code": "internal",
+        "message": f"The process of {what.replace('the', 'this', 1)} ended before {what} did.",
+        "where": run.address,
+        "hint": f"It may have been killed for want of memory. {smaller}",
+    }
 
 
 def restored(error: Mapping[str, str]) -> PlumblineError:

@@ -1,6 +1,7 @@
 """Settings: what is configured, from where it came, and nothing secret in any message or repr."""
 
 from console.settings.address import Address, encode, parse_address, readable
+from console.settings.gate import GateSettings
 from console.settings.load import home_folder, load
 from console.settings.model import (
     DEMO,
@@ -27,6 +28,7 @@ __all__ = [
     "CollectionSettings",
     "EncoderSettings",
     "Entry",
+    "GateSettings",
     "ImageLimits",
     "ImageSettings",
     "Retention",

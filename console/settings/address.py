@@ -69,7 +69,7 @@ def parse_address(text: str) -> Address:
     """The address that somebody typed; `parse_address(str(a)) == a`.
 
     `snapshot:FILE[#VECTOR]` is the collection in a snapshot file; in FILE, `#` and `%` are percent-encoded.
-    Raises `usage`, and `unsupported` for `encoder:NAME`, which this version does not examine.
+    Raises `usage`, and `unsupported` for `encoder:NAME`, which is no address but a side of a comparison.
     """
     if text.startswith(SNAPSHOT):
         return _snapshot(text)
@@ -77,7 +77,9 @@ def parse_address(text: str) -> Address:
         if not text.removeprefix("encoder:"):
             raise PlumblineError("usage", "`encoder:` needs a name.", where=text)
         raise PlumblineError(
-            "unsupported", "An encoder as a side comes with `compare`, in a later version.", where=text
+            "unsupported",
+            "An encoder can be a side of `plumbline compare`; it holds no rows of its own.",
+            where=text,
         )
     rest, with_vector, vector = text.partition("#")
     if "#" in vector:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from connectors.spec import ConnectionSpec
 from console.settings.address import Address
+from console.settings.gate import GateSettings
 
 DEMO: Final = "demo"
 VERSION_FIELD: Final = "embedding_version"
@@ -120,7 +121,7 @@ class Settings:
     images: ImageSettings = ImageSettings()
     policy: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     accepted: tuple[Accepted, ...] = ()
-    gate: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    gate: GateSettings = field(default_factory=GateSettings)
     store_url: str | None = field(default=None, repr=False)
     retention: Retention = Retention()
     database_url: str | None = field(default=None, repr=False)

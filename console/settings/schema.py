@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from console.settings import values
+from console.settings.gate import CONDITIONS
 from console.settings.model import VERSION_FIELD, ImageLimits, Retention
 from console.settings.values import Check
 
@@ -85,6 +86,26 @@ RETENTION: Final[Keys] = {
 }
 STORE: Final[Keys] = {"url": Key(values.database_url, secret=True), **RETENTION}
 JOBS: Final[Keys] = {"database_url": Key(values.database_url, secret=True, used=False)}
+SHARE: Final = values.number(0, 1)
+MARGIN: Final = values.number(0.001, 1)
+_GATE: Final[Mapping[str, Check]] = {
+    "id-set.settle": values.number(0, 600),
+    "critical-findings.full": values.flag,
+    "recall.limit": SHARE,
+    "quality.margin": MARGIN,
+    "cohorts.margin": MARGIN,
+    "cohorts.queries": values.integer(2, 1_000_000),
+    "latency.ratio": values.number(1, 1000),
+    "latency.milliseconds": values.number(0, 3_600_000),
+    "latency.queries": values.integer(100, 1_000_000),
+    "canary.limit": values.number(-1, 1),
+    "threshold.cutoff": values.number(-1e30, 1e30),
+}
+GATE: Final[Keys] = {
+    f"{condition}.{name}": Key(_GATE[f"{condition}.{name}"], default=default)
+    for condition, limits in CONDITIONS.items()
+    for name, default in limits.items()
+}
 SEVERITIES: Final = ("off", "info", "warning", "critical")
 
 SECTIONS: Final[Mapping[str, Keys]] = MappingProxyType(
@@ -96,12 +117,12 @@ SECTIONS: Final[Mapping[str, Keys]] = MappingProxyType(
         "images.limits": LIMITS,
         "policy.CODE": {"severity": Key(values.one_of(*SEVERITIES))},
         "accepted": ACCEPTED,
-        "gate": {},
+        "gate": GATE,
         "store": STORE,
         "jobs": JOBS,
     }
 )
-"""Section -> its keys. `policy.CODE` also takes thresholds, and `gate` conditions, by their own names."""
+"""Section -> its keys. `policy.CODE` also takes thresholds by their own names; those of `gate` are sections of it."""
 
 PLAIN_SECTIONS: Final = ("encoders", "collections", "images", "policy", "accepted", "gate", "store", "jobs")
 """The sections of plumbline.toml."""

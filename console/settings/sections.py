@@ -11,6 +11,7 @@ from connectors.errors import PlumblineError
 from console.settings import schema, values
 from console.settings.address import Address, parse_address
 from console.settings.document import Document
+from console.settings.gate import CONDITIONS, GateSettings
 from console.settings.model import (
     Accepted,
     CollectionSettings,
@@ -19,7 +20,7 @@ from console.settings.model import (
     ImageSettings,
     Retention,
 )
-from console.settings.reading import Ledger, plain, refusal, section, table
+from console.settings.reading import Ledger, refusal, section, table
 
 BUILT_IN_ENCODERS: Final = ("scenes-v1", "scenes-v2")
 _LONGEST_NAME: Final = 80
@@ -34,7 +35,7 @@ class Plain:
     images: ImageSettings
     policy: Mapping[str, Mapping[str, Any]]
     accepted: tuple[Accepted, ...]
-    gate: Mapping[str, Any]
+    gate: GateSettings
     retention: Retention
 
 
@@ -214,32 +215,40 @@ def _finding(doc: Document, trail: tuple[str, ...], code: str) -> None:
         raise refusal(doc, trail, "is not the code of a finding", hint)
 
 
-def _gate(doc: Document | None, ledger: Ledger) -> dict[str, Any]:
-    found = dict(_sections(doc, "gate"))
-    for name, held in found.items():
+def _gate(doc: Document | None, ledger: Ledger) -> GateSettings:
+    limits: dict[str, dict[str, Any]] = {}
+    left_out: list[str] = []
+    there = dict(_sections(doc, "gate"))
+    for name, held in there.items():
         assert doc is not None
         trail = ("gate", name)
-        key = schema.Key(_condition, used=False)
-        try:
-            _condition(held, doc.folder)
-        except values.Wrong as fault:
-            raise refusal(doc, trail, fault.why) from None
-        ledger.put(trail, plain(held), doc.at(trail), key)
-    return found
+        if name not in CONDITIONS:
+            raise refusal(doc, trail, "is not a condition of the gate", schema.nearest(name, CONDITIONS))
+        if isinstance(held, bool):
+            ledger.put(trail, held, doc.at(trail), schema.Key(values.flag))
+            left_out += [] if held else [name]
+        elif isinstance(held, dict):
+            limits[name] = section(doc, trail, held, _limits(name), ledger)
+        else:
+            raise refusal(
+                doc, trail, "must be true, false or a section", f"Its limits stand in [gate.{name}]."
+            )
+    for name in CONDITIONS:
+        if name not in left_out:
+            ledger.defaults(("gate", name), _limits(name), limits.get(name, ()))
+    return GateSettings(limits, tuple(n for n in there if n not in left_out), tuple(left_out))
+
+
+def _limits(condition: str) -> schema.Keys:
+    """The keys of one condition."""
+    own = f"{condition}."
+    return {name.removeprefix(own): key for name, key in schema.GATE.items() if name.startswith(own)}
 
 
 def _threshold(value: Any, _folder: Path) -> float | bool:
     if not isinstance(value, (int, float)) or value != value:
         raise values.Wrong("must be a number, or true or false")
     return value
-
-
-def _condition(value: Any, folder: Path) -> Any:
-    if isinstance(value, dict):
-        for held in cast("dict[str, Any]", value).values():
-            _threshold(held, folder)
-        return cast("Any", value)
-    return _threshold(value, folder)
 
 
 def _group(value: Any, folder: Path) -> dict[str, Any]:

@@ -57,6 +57,17 @@ def integer(low: int, high: int) -> Check:
     return check
 
 
+def number(low: float, high: float) -> Check:
+    def check(value: Any, _folder: Path) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise Wrong("must be a number")
+        if not low <= value <= high:
+            raise Wrong(f"must lie between {low:g} and {high:g}")
+        return float(value)
+
+    return check
+
+
 def seconds(value: Any, _folder: Path) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise Wrong("must be a number of seconds")

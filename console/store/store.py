@@ -113,8 +113,13 @@ class Store:
     def _waiting(self, wait: float | None) -> Store:
         return self if wait is None else Store(self._engine, self.where, self._retention, wait)
 
-    def _reading(self) -> AbstractContextManager[Connection]:
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A transaction for whoever only looks."""
         return engines.transaction(self._engine, self.where, wait=self._wait)
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """A transaction that waits as long as keeping a finished result is worth."""
+        return engines.transaction(self._engine, self.where, write=True, wait=engines.SAVE_SECONDS)
 
     def __enter__(self) -> Store:
         return self
@@ -171,9 +176,8 @@ class Store:
         return made
 
     def _insert(self, row: Mapping[str, Any], blobs: Sequence[Mapping[str, Any]]) -> None:
-        patient = engines.transaction(self._engine, self.where, write=True, wait=engines.SAVE_SECONDS)
-        with patient as connection:
-            _alone(connection, row["address"], row["vector"])
+        with self.writing() as connection:
+            alone(connection, f"{row['address']}#{row['vector']}")
             try:
                 connection.execute(insert(tables.reports), [dict(row)])
             except IntegrityError:
@@ -189,7 +193,7 @@ class Store:
     def light(self, address: Address | str | None = None, limit: int = 100) -> list[Mapping[str, Any]]:
         """The same as JSON, with the findings' ids, codes, severities and shares."""
         wanted = select(tables.reports.c.light).where(_of(address)).order_by(*NEWEST).limit(limit)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [self._json(held) for held in connection.execute(wanted).scalars()]
 
     def history(self, address: Address | str, limit: int = 60) -> list[Headline]:
@@ -210,7 +214,7 @@ class Store:
             .subquery()
         )
         wanted = select(newest.c.light).where(newest.c.place == 1).order_by(newest.c.address, newest.c.vector)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [headline(self._json(held)) for held in connection.execute(wanted).scalars()]
 
     def report(self, report: str) -> Stored:
@@ -236,7 +240,7 @@ class Store:
 
     def sample(self, report: str) -> dict[str, npt.NDArray[Any]]:
         """The arrays of the sampled ids; empty where there are none. Raises `not-found`."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             held = self._part(connection, report, "sample")
         if held is None:
             self.whole(report, arrays=False)
@@ -276,7 +280,7 @@ class Store:
                     where=report,
                     hint="`plumbline reports ADDRESS` lists them.",
                 )
-            _alone(connection, found.address, found.vector)
+            alone(connection, f"{found.address}#{found.vector}")
             connection.execute(
                 delete(tables.baselines).where(b.address == found.address, b.vector == found.vector)
             )
@@ -301,7 +305,7 @@ class Store:
             .where(_of(address, b))
             .order_by(b.c.address, b.c.vector)
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [headline(self._json(held)) for held in connection.execute(wanted).scalars()]
 
     def baseline(self, address: Address | str) -> Headline | None:
@@ -310,11 +314,11 @@ class Store:
 
     def _light(self, report: str) -> Mapping[str, Any]:
         wanted = select(tables.reports.c.light).where(tables.reports.c.id == report)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return self._json(connection.execute(wanted).scalar_one())
 
     def _row(self, report: str, *, arrays: bool = False) -> Stored | None:
-        with self._reading() as connection:
+        with self.reading() as connection:
             found = connection.execute(
                 select(tables.reports.c.data).where(tables.reports.c.id == report)
             ).scalar()
@@ -345,12 +349,10 @@ def split(address: str, vector: Any = None) -> tuple[str, str]:
     return base, str(vector) if vector is not None else unquote(named)
 
 
-def _alone(connection: Connection, address: str, vector: str) -> None:
-    """One writer of a vector field at a time; SQLite has one writer anyway."""
+def alone(connection: Connection, key: str) -> None:
+    """One writer of a vector field, or of another such thing, at a time; SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
-        connection.execute(
-            text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"{address}#{vector}"}
-        )
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
 
 
 def _of(address: Address | str | None, table: Any = tables.reports) -> ColumnElement[bool]:

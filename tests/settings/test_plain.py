@@ -64,8 +64,8 @@ code = "untagged-rows"
 reason = "old"
 
 [gate]
-overlap = 0.8
-recall = { low = 0.9 }
+canary = false
+recall = { limit = 0.9 }
 
 [images]
 roots = ["pictures", "/srv/pictures"]
@@ -106,7 +106,9 @@ def test_every_section_is_read(desk: Desk) -> None:
     )
     assert first.group == {"field": "source", "value": "web"}
     assert (second.reason, second.until) == ("old", None)
-    assert settings.gate == {"overlap": 0.8, "recall": {"low": 0.9}}
+    assert (settings.gate.declared, settings.gate.left_out) == (("recall",), ("canary",))
+    assert settings.gate.of("recall") == {"limit": 0.9}
+    assert settings.gate.of("latency") == {"ratio": 1.2, "milliseconds": 5.0, "queries": 1000}
     assert [str(r) for r in settings.images.roots] == [str(desk.cwd / "pictures"), "/srv/pictures"]
     assert settings.images.hosts == ("images.example.org", "*.cdn.example.org")
     assert settings.images.limits == ImageLimits(bytes=1000, seconds=2.5)
@@ -140,12 +142,12 @@ def test_each_value_says_where_it_came_from_and_whether_it_has_an_effect(desk: D
     assert entries['collections."prod/Docs#thumb".encoder'].source == line("encoder", 1)
     assert entries["accepted.0.code"].source == line("code")
     assert entries["accepted.1.code"].source == line("code", 1)
-    assert entries["gate.recall"].source == line("recall")
+    assert entries["gate.recall.limit"].source == line("recall")
     assert entries["images.limits.bytes"].source == line("bytes")
     assert entries["images.limits.frames"].source == "default"
     assert entries["home"].source == "PLUMBLINE_HOME"
     unused = {k.split(".")[0] for k, e in entries.items() if not e.used}
-    assert unused == {"gate", "jobs"}
+    assert unused == {"jobs"}
     assert all(e.used for k, e in entries.items() if k.split(".")[0] in ("encoders", "images", "home"))
 
 
@@ -192,7 +194,13 @@ def test_lines_are_right_behind_values_of_many_lines(desk: Desk) -> None:
         ("[[accepted]]\naddress = 'x'\ncode = 'norm-drift'\nreason = 'y'\n", 2, "is not an address"),
         ("[[accepted]]\naddress = 'a/x'\ncode = 'norm'\nreason = 'y'\n", 3, "not the code of a finding"),
         ("[[accepted]]\naddress = 'a/x'\ncode = 'norm-drift'\nreason = 'y'\nuntil = 'soon'\n", 5, "date"),
-        ("[gate]\noverlap = 'x'\n", 2, "must be a number"),
+        ("[gate]\nqualty = true\n", 2, "Did you mean `quality`"),
+        ("[gate]\nquality = 0.1\n", 2, "must be true, false or a section"),
+        ("[gate.quality]\nmargn = 0.1\n", 2, "Did you mean `margin`"),
+        ("[gate.latency]\nmiliseconds = 1\n", 2, "Did you mean `milliseconds`"),
+        ("[gate.quality]\nmargin = 'x'\n", 2, "must be a number"),
+        ("[gate.quality]\nmargin = 0\n", 2, "must lie between 0.001 and 1"),
+        ("[gate.cohorts]\nqueries = 1\n", 2, "must lie between"),
         ("[store]\nurl = 'postgresql://u:p4ssw0rd@h/d'\n", 2, "holds a password"),
         ("[store]\nurl = 'h'\n", 2, "database URL"),
         ("[store]\nkeep_days = 0\n", 2, "must lie between"),

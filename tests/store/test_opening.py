@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import os
 import pickle
@@ -12,15 +14,20 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
 
 from connectors.errors import PlumblineError
 from console.settings import Settings
-from console.store import Store, tables
+from console.store import GoldenSets, Store, tables
+from console.store import engine as engines
 from console.store.engine import transaction
 from console.store.migrate import FOLDER
 from tests.store.conftest import Desk, a_report
@@ -39,6 +46,21 @@ for _ in range(5):
     store.save(a_report())
 print(len(store.reports()))
 """
+
+
+def migrated(connection: Any, revision: str) -> None:
+    command.upgrade(_config(connection), revision)
+
+
+def back(connection: Any, revision: str) -> None:
+    command.downgrade(_config(connection), revision)
+
+
+def _config(connection: Any) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.attributes["connection"] = connection
+    return config
 
 
 def fault(desk: Desk) -> PlumblineError:
@@ -93,6 +115,34 @@ def test_the_migrations_make_the_tables_that_the_code_knows(store: Store) -> Non
     with transaction(store._engine, "") as connection:
         context = MigrationContext.configure(connection, opts={"version_table": tables.VERSION_TABLE})
         assert compare_metadata(context, tables.metadata) == []
+
+
+def test_a_store_of_the_first_version_is_brought_to_this_one_with_what_it_holds(desk: Desk) -> None:
+    url, where = engines.place(desk.settings.store_url, desk.settings.home)
+    if url.get_backend_name() == "sqlite":
+        engines.made_ready(Path(url.database or ""))
+    engine = engines.engine(url, where)
+    with transaction(engine, "", write=True) as connection:
+        migrated(connection, "0001")
+    held = a_report()
+    names = set(tables.reports.c.keys())
+    row = {"vector": "", "saved": "", "root_causes": "{}", "light": "{}", "data": json.dumps(held.data)}
+    row |= {k: v for k, v in held.data.items() if k in names and k not in row}
+    with transaction(engine, "", write=True) as connection:
+        connection.execute(tables.reports.insert(), [row])
+        assert not inspect(connection).has_table("plumbline_golden_sets")
+    engine.dispose()
+    store = Store.open(desk)
+    assert store.report(held.data["id"]) == held.data
+    with transaction(store._engine, "") as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": tables.VERSION_TABLE})
+        assert compare_metadata(context, tables.metadata) == []
+    with transaction(store._engine, "", write=True) as connection:
+        back(connection, "0001")
+        assert inspect(connection).has_table("plumbline_reports")
+        assert not inspect(connection).has_table("plumbline_golden_sets")
+    store.close()
+    assert GoldenSets.open(desk).names() == []
 
 
 def test_the_second_opening_needs_no_migration_tool(lite: Desk) -> None:
@@ -341,3 +391,43 @@ def test_errors_cross_processes(lite: Desk) -> None:
     broken = Desk(replace(lite.settings, store_url="mysql://u:word@h/d"))
     caught = fault(broken)
     assert pickle.loads(pickle.dumps(caught)).code == "settings"
+
+
+def test_golden_sets_of_an_older_store_keep_their_numbers_and_get_the_hash_of_today(desk: Desk) -> None:
+    """Their hash depended on the order of smoke items."""
+    from console.search import golden
+    from console.search.golden import GoldenQuery, GoldenSet
+    from console.search.golden.form import to_json
+
+    url, where = engines.place(desk.settings.store_url, desk.settings.home)
+    if url.get_backend_name() == "sqlite":
+        engines.made_ready(Path(url.database or ""))
+    engine = engines.engine(url, where)
+    with transaction(engine, "", write=True) as connection:
+        migrated(connection, "0002")
+    shop = GoldenSet("shop", queries=(GoldenQuery("q", "red", must=("2", "1"), must_not=("4", "3")),))
+    data = to_json(shop)
+    older = {**data, "note": None}
+    del older["note"]
+    text = json.dumps(older, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    row = {
+        "name": "shop",
+        "at": "2026-01-01T00:00:00+00:00",
+        "hash": hashlib.sha256(text.encode()).hexdigest(),
+        "light": json.dumps({"queries": 1, "note": ""}),
+        "data": json.dumps(data),
+    }
+    with transaction(engine, "", write=True) as connection:
+        connection.execute(tables.golden_sets.insert(), [{**row, "version": n} for n in (0, 1, 2)])
+        connection.execute(
+            tables.golden_sets.insert(), [{**row, "name": "worn", "version": 1, "hash": "0" * 64}]
+        )
+    engine.dispose()
+    assert golden.find(desk.settings, "shop@1") == shop.but(version=1)
+    assert golden.freeze(desk.settings, "shop") == (shop.but(version=2), False)
+    golden.remove(desk.settings, "shop")
+    golden.put(desk.settings, shop.but(note="", queries=(GoldenQuery("q", "blue"),)))
+    assert golden.freeze(desk.settings, "shop")[0].version == 3
+    with pytest.raises(PlumblineError) as caught:
+        golden.find(desk.settings, "worn@1")
+    assert caught.value.code == "damaged"
