@@ -89,6 +89,12 @@ def retell(scene: Scene, language: Language) -> Caption:
     return Caption(text, language, told.claim)
 
 
+def phrase(colour: str, shape: str, language: Language, background: str | None = None) -> Caption:
+    """A thing of this colour and shape, on a background where one is named, as somebody would type it."""
+    scene = Scene((Thing(shape, colour, "small", "plain"),), None, background or BACKGROUNDS[0])
+    return _tell(scene, language, [frozenset({"shape", "colour"})], background, None, related=False)
+
+
 def claim_of(*, colour: str | None = None, shape: str | None = None) -> npt.NDArray[np.int8]:
     """`(CODE_WIDTH,)`: some thing of this colour and shape is there."""
     claim = np.full(CODE_WIDTH, ANY, dtype=np.int8)

@@ -14,10 +14,12 @@ from connectors.errors import PlumblineError
 from connectors.model import CollectionPlan, Metric, PayloadField, Row, Target, VectorField
 from connectors.protocol import Connector
 from console.demo.faults import break_rows, tagged
+from console.demo.golden import NAME as GOLDEN
+from console.demo.golden import drop_golden, keep_golden
 from console.demo.rows import CURRENT, FOLDER, OLD, SCENES, DemoRows, Matrix, make_rows, spec_of
 from console.encoders import EncoderSpec
 from console.encoders.belonging import MARKER_KEY, marker_entry
-from console.settings import demo_mark
+from console.settings import Settings, demo_mark
 
 VECTOR: Final = "clip"
 FORMAT: Final = 1
@@ -88,10 +90,12 @@ def make_demo(
     scenes: int = SCENES,
     reset: bool = False,
     say: Say = lambda _: None,
+    settings: Settings | None = None,
 ) -> Made:
     """Makes the three collections, or finds them whole. `reset` makes them anew.
 
-    The demo's own store also gets its mark (`demo_mark`), by which the connection `demo` is there.
+    The demo's own store also gets its mark (`demo_mark`), by which the connection `demo` is there. With
+    `settings`, the golden set `demo` is kept in the store that they name.
 
     Raises:
         PlumblineError: `changed` where a collection of such a name is there that the demo did not make;
@@ -115,13 +119,22 @@ def make_demo(
         )
     if _is_own_store(connector, home):
         _write_mark(home, seeded)
+    if settings is not None and not keep_golden(settings):
+        say(f"The golden set `{GOLDEN}` is somebody else's and stays as it is")
     return Made(seeded, time.perf_counter() - started)
 
 
-def remove_demo(connector: Connector, home: Path, *, say: Say = lambda _: None) -> tuple[str, ...]:
+def remove_demo(
+    connector: Connector,
+    home: Path,
+    *,
+    say: Say = lambda _: None,
+    settings: Settings | None = None,
+) -> tuple[str, ...]:
     """Drops the demo's collections, and what lies in `home` for its own store; returns the dropped names.
 
-    A collection that only bears such a name stays.
+    A collection that only bears such a name stays; so does, with `settings`, a golden set `demo` that somebody
+    has gone on with.
     """
     own = _is_own_store(connector, home)
     if own:
@@ -135,6 +148,8 @@ def remove_demo(connector: Connector, home: Path, *, say: Say = lambda _: None) 
     if own:
         shutil.rmtree(home / "demo" / FOLDER, ignore_errors=True)
         manifest_path(home).unlink(missing_ok=True)
+    if settings is not None and drop_golden(settings):
+        say(f"Removed the golden set `{GOLDEN}`")
     return tuple(dropped)
 
 

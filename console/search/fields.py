@@ -13,6 +13,8 @@ from console.settings import Address, CollectionSettings, Settings
 VERSION: Final = "embedding_version"
 IMAGE_GUESSES: Final = ("image", "image_path", "image_url", "picture", "thumbnail")
 CAPTION_GUESSES: Final = ("caption", "text", "title", "description", "name")
+EMBEDDED: Final = ("caption", "text")
+"""Of them, names of what an encoder was given; what is only shown (a title, a name) often stands beside that."""
 MODALITY_GUESS: Final = "modality"
 
 

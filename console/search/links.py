@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
-import math
 import re
 import shlex
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
 import numpy as np
 
 from connectors import filters
 from console.search import request as asked
+from console.search.params import Fields, compact, number, option
 from console.search.request import LegKind, QueryRequest, RowPart, Upload, usage
 from console.settings import parse_address
 
@@ -52,7 +50,7 @@ def to_params(request: QueryRequest) -> list[tuple[str, str]]:
     if request.k != asked.K:
         out.append(("k", str(request.k)))
     if request.filter is not None:
-        out.append(("filter", _compact(filters.to_json(request.filter))))
+        out.append(("filter", compact(filters.to_json(request.filter))))
     if request.exact:
         out.append(("exact", "1"))
     if request.cutoff is not None:
@@ -89,14 +87,28 @@ def from_url(url: str) -> QueryRequest:
 
 def from_params(params: asked.Params) -> QueryRequest:
     """See `QueryRequest.from_params`."""
-    held: dict[str, list[str]] = {}
-    if isinstance(params, Mapping):
-        for name, values in cast("Mapping[str, Sequence[str]]", params).items():
-            held[name] = [values] if isinstance(values, str) else list(values)
-    else:
-        for name, value in params:
-            held.setdefault(name, []).append(value)
-    return _Fields(held).request()
+    held = Fields(params)
+    row, vector, what, fuse = (held.one(name) for name in ("id", "vector", "filter", "fuse"))
+    if fuse not in (None, "rrf", "weighted"):
+        raise usage("`fuse` in the URL is rrf or weighted.", "fuse")
+    blend = held.number("blend")
+    return QueryRequest(
+        addresses=tuple(parse_address(a) for a in held.every("a")),
+        text=held.one("text"),
+        image=_image(held),
+        row=RowPart.parse(row) if row is not None else None,
+        vector=_unpack(vector) if vector is not None else None,
+        blend=asked.BLEND if blend is None else blend,
+        fuse=fuse,
+        legs=_legs(held),
+        weights=tuple(number("weight", w) for w in held.every("weight")),
+        encoder=held.one("encoder"),
+        k=_k(held),
+        filter=filters.parse(what) if what is not None else None,
+        exact=held.flag("exact"),
+        cutoff=held.number("cutoff"),
+        allow_mismatch=held.flag("allow_mismatch"),
+    )
 
 
 def to_command(request: QueryRequest, program: str) -> str:
@@ -104,121 +116,60 @@ def to_command(request: QueryRequest, program: str) -> str:
     words = [program, "query", *(str(a) for a in request.addresses)]
     lead = ""
     if request.text is not None:
-        words += _option("--text", request.text)
+        words += option("--text", request.text)
     if request.image is not None:
-        words += _option("--image", str(request.image))
+        words += option("--image", str(request.image))
     if request.row is not None:
-        words += _option("--id", str(request.row))
+        words += option("--id", str(request.row))
     if isinstance(request.vector, Upload):
-        words += _option("--vector", str(request.vector))
+        words += option("--vector", str(request.vector))
     elif request.vector is not None:
-        numbers = _compact([float(str(np.float32(v))) for v in request.vector])
+        numbers = compact([float(str(np.float32(v))) for v in request.vector])
         lead = f"printf %s {shlex.quote(numbers)} | "
         words += ["--vector", "-"]
     if request.blend != asked.BLEND:
-        words += _option("--blend", repr(float(request.blend)))
+        words += option("--blend", repr(float(request.blend)))
     if request.fuse is not None:
         words += ["--fuse", request.fuse]
     if request.legs != ("vector",):
         for leg in request.legs:
             words += ["--leg", leg]
     for weight in request.weights:
-        words += _option("--weight", repr(float(weight)))
+        words += option("--weight", repr(float(weight)))
     if request.encoder is not None:
-        words += _option("--encoder", request.encoder)
+        words += option("--encoder", request.encoder)
     if request.k != asked.K:
         words += ["-k", str(request.k)]
     if request.filter is not None:
-        words += _option("--filter", _compact(filters.to_json(request.filter)))
+        words += option("--filter", compact(filters.to_json(request.filter)))
     if request.exact:
         words.append("--exact")
     if request.cutoff is not None:
-        words += _option("--cutoff", repr(float(request.cutoff)))
+        words += option("--cutoff", repr(float(request.cutoff)))
     if request.allow_mismatch:
         words.append("--allow-mismatch")
     return lead + " ".join(shlex.quote(w) for w in words)
 
 
-class _Fields:
-    """The fields of a URL, each checked as it is read."""
-
-    def __init__(self, held: Mapping[str, Sequence[str]]) -> None:
-        self._held = held
-
-    def request(self) -> QueryRequest:
-        row, vector, what = self._one("id"), self._one("vector"), self._one("filter")
-        fuse = self._one("fuse")
-        if fuse not in (None, "rrf", "weighted"):
-            raise usage("`fuse` in the URL is rrf or weighted.", "fuse")
-        blend = self._number("blend")
-        return QueryRequest(
-            addresses=tuple(parse_address(a) for a in self._held.get("a", ())),
-            text=self._one("text"),
-            image=self._image(),
-            row=RowPart.parse(row) if row is not None else None,
-            vector=_unpack(vector) if vector is not None else None,
-            blend=asked.BLEND if blend is None else blend,
-            fuse=fuse,
-            legs=self._legs(),
-            weights=tuple(_number("weight", w) for w in self._held.get("weight", ())),
-            encoder=self._one("encoder"),
-            k=self._k(),
-            filter=filters.parse(what) if what is not None else None,
-            exact=self._flag("exact"),
-            cutoff=self._number("cutoff"),
-            allow_mismatch=self._flag("allow_mismatch"),
-        )
-
-    def _one(self, name: str) -> str | None:
-        values = self._held.get(name, ())
-        if len(values) > 1:
-            raise usage(f"`{name}` is in the URL more than once.", name)
-        return values[0] if values else None
-
-    def _number(self, name: str) -> float | None:
-        text = self._one(name)
-        return None if text is None else _number(name, text)
-
-    def _flag(self, name: str) -> bool:
-        value = self._one(name)
-        if value not in (None, "0", "1"):
-            raise usage(f"`{name}` in the URL is 0 or 1.", name)
-        return value == "1"
-
-    def _image(self) -> Upload | None:
-        text = self._one("image")
-        upload = Upload.parse(text) if text is not None else None
-        if text is not None and upload is None:
-            raise usage("An image in the URL is an upload's hash.", "image", "Upload the picture again.")
-        return upload
-
-    def _legs(self) -> tuple[LegKind, ...]:
-        legs: list[LegKind] = []
-        for leg in self._held.get("leg", ()):
-            if leg not in ("vector", "keyword"):
-                raise usage("`leg` in the URL is vector or keyword.", "leg")
-            legs.append(leg)
-        return tuple(legs) or ("vector",)
-
-    def _k(self) -> int:
-        text = self._one("k")
-        if text is not None and not re.fullmatch(r"[0-9]{1,6}", text):
-            raise usage("`k` in the URL is not a number of hits.", "k")
-        return asked.K if text is None else int(text)
+def _image(held: Fields) -> Upload | None:
+    held.one("image")
+    return next(iter(held.images("image")), None)
 
 
-def _number(name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise usage(f"`{name}` in the URL is not a finite number.", name)
-    return value
+def _legs(held: Fields) -> tuple[LegKind, ...]:
+    legs: list[LegKind] = []
+    for leg in held.every("leg"):
+        if leg not in ("vector", "keyword"):
+            raise usage("`leg` in the URL is vector or keyword.", "leg")
+        legs.append(leg)
+    return tuple(legs) or ("vector",)
 
 
-def _compact(data: object) -> str:
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+def _k(held: Fields) -> int:
+    text = held.one("k")
+    if text is not None and not re.fullmatch(r"[0-9]{1,6}", text):
+        raise usage("`k` in the URL is not a number of hits.", "k")
+    return asked.K if text is None else int(text)
 
 
 def _pack(vector: tuple[float, ...]) -> str:
@@ -235,7 +186,3 @@ def _unpack(text: str) -> tuple[float, ...] | Upload:
     except (binascii.Error, ValueError):
         raise usage("The vector in the URL can't be read.", "vector") from None
     return tuple(float(v) for v in values)
-
-
-def _option(name: str, value: str) -> list[str]:
-    return [f"{name}={value}"] if value.startswith("-") else [name, value]

@@ -16,7 +16,7 @@ from console.search.request import Part
 from console.search.work import Shared, Work
 
 if TYPE_CHECKING:
-    from console.encoders import EncoderSpec
+    from console.encoders import Encoder, EncoderSpec
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +39,15 @@ class Live:
         return cls(shared, work, described, vector, known, known_by)
 
     def encoded(self) -> Mapping[Part, Vector]:
-        """Text and image by the live encoder, if the guard lets them pass.
+        """Text and image by the live encoder, if the guard lets them pass."""
+        live, encoder = self.ready()
+        encoded = self.shared.encoding.encode(live, encoder)
+        self.work.spend("encode", encoded.milliseconds)
+        self.work.warnings += encoded.warnings
+        return encoded.vectors
+
+    def ready(self) -> tuple[EncoderSpec, Encoder]:
+        """The live encoder, loaded, if the guard lets it pass.
 
         What is known before loading is judged before; a fingerprint that only loading tells, after.
         """
@@ -57,10 +65,7 @@ class Live:
         self._fits(encoder.dimension, live)
         if live.fingerprint != encoder.fingerprint:
             self._guard(loaded)
-        encoded = self.shared.encoding.encode(live, encoder)
-        self.work.spend("encode", encoded.milliseconds)
-        self.work.warnings += encoded.warnings
-        return encoded.vectors
+        return live, encoder
 
     def claimed(self) -> None:
         """A bare vector that `--encoder` says the origin of: guarded, though nothing is loaded."""
