@@ -14,7 +14,7 @@ from connectors.errors import PlumblineError
 from console.cli import output
 from console.cli.context import Context
 from console.health.options import SAMPLE, CheckOptions
-from console.health.progress import Progress, duration
+from console.health.progress import Progress, amounts
 from console.settings import Address, readable
 
 if TYPE_CHECKING:
@@ -90,13 +90,13 @@ def show(
             data["errors"] = [{"address": a, "error": e} for a, e in told]
         output.write_json(data)
     elif form == "junit":
-        output.write_line(render.to_junit(reports, fail_on, told, skipped))
+        output.write_markup(render.to_junit(reports, fail_on, told, skipped))
     elif form == "markdown":
         parts = [*map(render.to_markdown, reports), *(render.unexamined(a, e) for a, e in told)]
         parts += [render.skipped(a, why) for a, why in skipped]
         output.write_line("\n\n".join(parts))
     elif form == "html":
-        output.write_line(render.to_html(list(reports), told, skipped))
+        output.write_markup(render.to_html(list(reports), told, skipped))
     else:
         for i, report in enumerate(reports):
             if i:
@@ -123,7 +123,7 @@ def _one(address: Address, ws: Workspace, options: CheckOptions, context: Contex
     from console.health.run import check as examine
     from console.jobs import rows
 
-    meter = _Meter(context, readable(address))
+    meter = Meter(context, readable(address))
     try:
         reports = examine(ws, address, options, tell=meter)
     finally:
@@ -138,7 +138,7 @@ def _one(address: Address, ws: Workspace, options: CheckOptions, context: Contex
     return reports
 
 
-class _Meter:
+class Meter:
     """Progress as one line of a terminal, a few times a second."""
 
     def __init__(self, context: Context, address: str) -> None:
@@ -156,21 +156,10 @@ class _Meter:
 
 def said(progress: Progress) -> str:
     """Progress in words: phase, rows, rate, time left."""
-    parts = [progress.phase]
-    if progress.total:
-        parts.append(f"{progress.done:,} of {progress.total:,}")
-    elif progress.done:
-        parts.append(f"{progress.done:,}")
-    if progress.rate:
-        parts.append(f"{progress.rate:,.0f} rows/s")
-    if progress.eta_seconds is not None and progress.eta_seconds >= 1:
-        parts.append(f"{duration(progress.eta_seconds)} left")
-    return ", ".join(parts)
+    return ", ".join([progress.phase, *amounts(progress, "rows/s")])
 
 
 def _options(args: Namespace) -> CheckOptions:
-    if args.golden is not None:
-        raise PlumblineError("unsupported", "Golden sets come with a later version.", where="check --golden")
     for name in ("rate", "budget"):
         value = getattr(args, name)
         if value is not None and not (math.isfinite(value) and value > 0):
@@ -181,6 +170,7 @@ def _options(args: Namespace) -> CheckOptions:
     return CheckOptions(
         sample=sampled,
         sample_of=args.sample_of,
+        golden=args.golden,
         seed=args.seed,
         encoder=args.encoder,
         version_field=args.version_field,
@@ -262,6 +252,13 @@ def _rows_file(name: str | None) -> Generator[list[Report] | None]:
         yield None
         return
     path = Path(name)
+    if not name.strip() or path.is_dir():
+        raise PlumblineError(
+            "usage",
+            "That names no file.",
+            where=f"--rows-out {name!r}",
+            hint="Name a file: --rows-out rows.jsonl.",
+        )
     if not path.absolute().parent.is_dir():
         raise PlumblineError("usage", "The folder does not exist.", where=f"--rows-out {name}")
     held: list[Report] = []

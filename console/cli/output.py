@@ -6,8 +6,10 @@ turn the direction of writing.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import math
+import os
 import shutil
 import sys
 import unicodedata
@@ -24,6 +26,8 @@ Cell = str | int | float | bool | None
 
 _UNPRINTABLE: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _NARROWEST: Final = 6
+COPIED: Final = 36
+"""Characters of a UUID: what is to be copied is shown up to here, wherever it leads to."""
 _GAP: Final = "  "
 
 
@@ -50,12 +54,12 @@ class Out:
     def note(self, text: str) -> None:
         """A remark on standard error."""
         if not self.quiet:
-            write_line(printable(text), sys.stderr)
+            write_error(printable(text))
 
     def progress(self, text: str) -> None:
         """How far long work is: on a terminal, none in a pipe."""
         if not self.quiet and (self.verbose or _terminal(sys.stderr)):
-            write_line(printable(text), sys.stderr)
+            write_error(printable(text))
 
     def status(self, text: str) -> None:
         """One line on a terminal that the next call writes over; "" takes it away. Nothing in a pipe."""
@@ -68,7 +72,7 @@ class Out:
 
     def detail(self, text: str) -> None:
         if self.verbose:
-            write_line(printable(text), sys.stderr)
+            write_error(printable(text))
 
 
 def _terminal(stream: TextIO | None) -> bool:
@@ -78,31 +82,44 @@ def _terminal(stream: TextIO | None) -> bool:
         return False
 
 
-class Gone(Exception):
-    """Whoever read the output has closed it."""
-
-
 class Unwritable(OSError):
     """Standard output takes no more: the disk behind it is full, say."""
 
 
-def write_line(text: str, to: TextIO | None = None) -> None:
-    stream = sys.stdout if to is None else to
-    if cast("TextIO | None", stream) is None:
+def write_line(text: str) -> None:
+    """A line on standard output. Where its reader has closed it the line is dropped, and the command goes on: what it
+    found out is said by its exit code, too. Raises `Unwritable`.
+    """
+    try:
+        _write(text, sys.stdout)
+    except OSError as fault:
+        raise Unwritable(fault.errno, fault.strerror) from None
+
+
+def write_error(text: str) -> None:
+    """A line on standard error, and nowhere else where that is closed. Raises OSError."""
+    _write(text, sys.stderr)
+
+
+def _write(text: str, stream: TextIO | None) -> None:
+    if stream is None:
         return
     try:
-        stream.write(text + "\n")
-    except UnicodeEncodeError:
-        encoding = stream.encoding or "ascii"
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-    except BrokenPipeError:
-        raise Gone from None
-    except ValueError:
-        raise Gone from None
-    except OSError as fault:
-        if stream is sys.stderr:
-            raise
-        raise Unwritable(fault.errno, fault.strerror) from None
+        try:
+            stream.write(text + "\n")
+        except UnicodeEncodeError:
+            encoding = stream.encoding or "ascii"
+            stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    except (BrokenPipeError, ValueError):
+        mute(stream)
+
+
+def write_markup(text: str) -> None:
+    """XML or HTML that says it is UTF-8: where standard output is not, in characters that are the same in both."""
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    if codecs.lookup(encoding).name != "utf-8":
+        text = text.encode("ascii", "xmlcharrefreplace").decode("ascii")
+    write_line(text)
 
 
 def write_json(data: Mapping[str, Any]) -> None:
@@ -112,24 +129,23 @@ def write_json(data: Mapping[str, Any]) -> None:
 
 
 def flush() -> None:
-    """Raises `Gone` where the reader is."""
-    if cast("TextIO | None", sys.stdout) is None:
+    """Raises `Unwritable`."""
+    stream = cast("TextIO | None", sys.stdout)
+    if stream is None:
         return
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise Gone from None
-    except ValueError:
-        raise Gone from None
+        stream.flush()
+    except (BrokenPipeError, ValueError):
+        mute(stream)
+    except OSError as fault:
+        raise Unwritable(fault.errno, fault.strerror) from None
 
 
-def mute() -> None:
-    """Keep the interpreter from complaining at its end about a pipe that is closed."""
+def mute(stream: TextIO | None) -> None:
+    """What is written from now on goes nowhere: to a pipe that is closed it would fail, at the interpreter's end too."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        import os
-
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, cast("TextIO", stream).fileno())
         os.close(nowhere)
 
 
@@ -237,7 +253,7 @@ def table(
 ) -> list[str]:
     """Lines of a table that fits the terminal (80 columns in a pipe); numbers stand right.
 
-    The columns of `whole` are cut last: what is in them is to be copied.
+    The columns of `whole` are cut last, and never below `COPIED`: what is in them is to be copied.
     """
     held = [list(row) for row in rows]
     cells = [[shown(v) for v in row] for row in held]
@@ -253,7 +269,7 @@ def table(
     ]
     for cuttable in ([i for i in range(len(head)) if i not in whole], range(len(head))):
         while sum(widths) > room and (wide := max(cuttable, key=lambda i: widths[i], default=-1)) >= 0:
-            if widths[wide] <= _NARROWEST:
+            if widths[wide] <= (COPIED if wide in whole else _NARROWEST):
                 break
             widths[wide] -= 1
     return [
@@ -279,8 +295,6 @@ def columns() -> int:
 
 def colors() -> bool:
     """Whether standard output is a terminal that shows colours (https://no-color.org)."""
-    import os
-
     return _terminal(sys.stdout) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 

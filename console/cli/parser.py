@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
 from connectors.errors import PlumblineError
+from console.cli import options
 from console.cli.output import Format
 
 COMMANDS: Final = (
@@ -22,16 +23,19 @@ COMMANDS: Final = (
     "reports",
     "report",
     "baseline",
-    "settings",
-    "store",
-)
-LATER: Final = (
     "compare",
     "comparisons",
     "comparison",
     "golden",
     "eval",
+    "evaluations",
+    "evaluation",
     "gate",
+    "gates",
+    "settings",
+    "store",
+)
+LATER: Final = (
     "renormalize",
     "quarantine",
     "tag",
@@ -166,19 +170,51 @@ def build() -> Parser:
     encoder.add_argument("address", metavar="ADDRESS")
     encoder.add_argument("action", nargs="*", metavar="set NAME | clear")
 
-    _query(command("query", "search one or several collections by text, image, row or vector"))
-    _check(command("check", "what is wrong with a collection, how much, since when, what to do", exporting))
+    options.query(command("query", "search one or several collections by text, image, row or vector"))
+    options.check(
+        command("check", "what is wrong with a collection, how much, since when, what to do", exporting)
+    )
     reports = command("reports", "the reports of an address that were kept")
     reports.add_argument("address", metavar="ADDRESS")
-    reports.add_argument("--limit", type=_whole, default=20, metavar="N", help="default: %(default)s")
+    reports.add_argument("--limit", type=options.whole, default=20, metavar="N", help="default: %(default)s")
     report = command("report", "one report that was kept", exporting)
     report.add_argument("id", metavar="ID")
     report.add_argument("--against", metavar="ID", help="what differs from this earlier one")
-    _fail_on(report)
+    options.fail_on(report)
     baseline = command("baseline", "the report that later ones are held against")
     baseline.add_argument("action", choices=("set", "show", "clear"))
     baseline.add_argument("address", metavar="ADDRESS")
     baseline.add_argument("--report", metavar="ID", help="pin this one (default: the newest)")
+    showing = _shared("table", "json", "markdown", "html")
+    options.compare(
+        command("compare", "how much neighbours change from an old side to a new one, and for whom", showing)
+    )
+    comparisons = command("comparisons", "the comparisons that were kept")
+    comparisons.add_argument("address", nargs="?", metavar="ADDRESS", help="those that it is a side of")
+    comparisons.add_argument(
+        "--limit", type=options.whole, default=20, metavar="N", help="default: %(default)s"
+    )
+    comparison = command("comparison", "one comparison that was kept", showing)
+    comparison.add_argument("id", metavar="ID")
+    options.golden(
+        command("golden", "golden sets: queries with what is relevant to them, as drafts and versions")
+    )
+    testing = _shared("table", "json", "junit")
+    options.eval(command("eval", "how well an address answers a golden set, by production searches", testing))
+    options.evaluations(command("evaluations", "the evaluations that were kept"))
+    command("evaluation", "one evaluation that was kept", testing).add_argument("id", metavar="ID")
+    options.gate(
+        command(
+            "gate",
+            "whether a new collection may take over from an old one: pass, fail, or not measurable",
+            _shared("table", "json", "junit", "markdown"),
+        )
+    )
+    options.gates(
+        command(
+            "gates", "the gates that were kept, or one of them", _shared("table", "json", "junit", "markdown")
+        )
+    )
     command("settings", "each setting with where it came from")
 
     store = command("store", "the host of an embedded store; it is started by itself")
@@ -207,49 +243,6 @@ def _shared(*formats: str) -> Parser:
     return shared
 
 
-def _check(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("addresses", nargs="*", metavar="ADDRESS|CONNECTION", help="or snapshot:FILE")
-    add("--all", action="store_true", help="every collection of every connection")
-    rows = parser.add_mutually_exclusive_group()
-    rows.add_argument("--sample", type=_whole, metavar="N", help="rows to read (default: 5000)")
-    rows.add_argument("--sample-of", metavar="REPORT", help="the rows that an earlier report's sample held")
-    rows.add_argument("--full", action="store_true", help="read every row")
-    add("--seed", type=int, default=0, metavar="N", help="of every draw (default: %(default)s)")
-    add("--encoder", metavar="NAME", help="encode again with this one and hold the vectors to it")
-    add("--version-field", metavar="F", help="the payload field that says which encoder made a row")
-    add("--modality-field", metavar="F", help="the payload field that says what a row is of")
-    add(
-        "--group-by", action="append", default=[], metavar="F", help="a field whose values are profiled apart"
-    )
-    add("--expected-rows", type=_whole, metavar="N", help="how many there should be")
-    add("--golden", metavar="NAME", help="a golden set (a later version)")
-    add("--baseline", metavar="latest|ID|none", help="hold against this report (default: the pinned one)")
-    add("--rate", type=float, metavar="ROWS_PER_S", help="read no faster")
-    add("--budget", type=float, default=120.0, metavar="SECONDS", help="for searches (default: %(default)s)")
-    add("--rows-out", metavar="FILE", help="the affected rows as JSON Lines")
-    _fail_on(parser)
-
-
-def _fail_on(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--fail-on",
-        choices=("warning", "critical"),
-        default="critical",
-        help="exit 1 from this severity on (default: %(default)s)",
-    )
-
-
-def _whole(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = -1
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return number
-
-
 def _address(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host", default="127.0.0.1", metavar="H", help="where to listen (default: %(default)s)"
@@ -257,26 +250,6 @@ def _address(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=_port, default=PORT, metavar="P", help="default: %(default)s; 0: a free one"
     )
-
-
-def _query(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("addresses", nargs="+", metavar="ADDRESS")
-    add("--text", metavar="T", help="look for what these words describe")
-    add("--image", metavar="FILE", help="look for what is like this picture")
-    add("--id", metavar="ID", help="more like this stored row")
-    add("--vector", metavar="FILE", help="a query vector: JSON or .npy; - reads JSON from standard input")
-    add("--blend", type=float, metavar="W", help="share of the text in text + image (.6)")
-    add("--fuse", choices=("rrf", "weighted"), help="one ranking of all addresses and parts")
-    add("--leg", action="append", choices=("vector", "keyword"), metavar="LEG", help="vector, keyword")
-    add("--weight", action="append", type=float, metavar="W", help="one for each part, in order")
-    add("--encoder", metavar="NAME", help="encode with this one")
-    add("-k", type=int, default=10, metavar="K", help="hits (default: %(default)s)")
-    add("--filter", metavar="JSON", help='such as {"equals": {"field": "modality", "value": "image"}}')
-    add("--exact", action="store_true", help="search without the index")
-    add("--cutoff", type=float, metavar="S", help="keep similarity >= S, distance <= S, fused >= S")
-    add("--allow-mismatch", action="store_true", help="search although another encoder made the vectors")
-    add("--timeout", type=float, metavar="SECONDS", help="for each call to a database")
 
 
 def _port(text: str) -> int:

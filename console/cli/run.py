@@ -17,7 +17,7 @@ from connectors.errors import PlumblineError, redact
 from console import egress
 from console.cli import output, parser
 from console.cli.context import Context
-from console.cli.output import Gone, Out, Unwritable
+from console.cli.output import Out, Unwritable
 
 DONE: Final = 0
 COULD_NOT: Final = 2
@@ -36,10 +36,30 @@ _ROOMS: Final = {
     "reports": "reporting",
     "report": "reporting",
     "baseline": "reporting",
+    "compare": "comparing",
+    "comparisons": "comparing",
+    "comparison": "comparing",
+    "golden": "golden",
+    "eval": "evaluating",
+    "evaluations": "evaluating",
+    "evaluation": "evaluating",
+    "gate": "gating",
+    "gates": "gating",
     "settings": "configured",
 }
 _LOOKING: Final = frozenset(
-    {"connections", "collections", "describe", "encoder", "query", "check", "settings"}
+    {
+        "connections",
+        "collections",
+        "describe",
+        "encoder",
+        "query",
+        "check",
+        "compare",
+        "eval",
+        "gate",
+        "settings",
+    }
 )
 """Commands that leave nothing half done when they are interrupted."""
 PATIENCE: Final = 1.5
@@ -76,13 +96,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _guarded(words, context)
         output.flush()
-    except Gone:
-        output.mute()
-        code = DONE
     except KeyboardInterrupt:
         code = INTERRUPTED
     except OSError as fault:
-        output.mute()
+        output.mute(sys.stdout)
         _say(f"plumbline: standard output can't be written ({fault.strerror}).")
         code = COULD_NOT
     if code == INTERRUPTED and argv is None:
@@ -113,7 +130,7 @@ def _hear_interrupts() -> None:
 
 
 def _leave(code: int) -> NoReturn:
-    with contextlib.suppress(Gone, OSError):
+    with contextlib.suppress(OSError):
         output.flush()
         sys.stderr.flush()
     os._exit(code)
@@ -126,7 +143,7 @@ def _guarded(words: list[str], context: Context) -> int:
     except KeyboardInterrupt:
         _say("Interrupted.")
         return INTERRUPTED
-    except (Gone, BrokenPipeError, Unwritable):
+    except Unwritable:
         raise
     except PlumblineError as fault:
         _tell(fault, context)
@@ -224,8 +241,8 @@ def _tell(fault: PlumblineError, context: Context, cause: BaseException | None =
 
 def _say(text: str) -> None:
     try:
-        output.write_line(output.printable(text), sys.stderr)
-    except (Gone, OSError):
+        output.write_error(output.printable(text))
+    except OSError:
         return
 
 

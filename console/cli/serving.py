@@ -58,7 +58,13 @@ def _made(args: Namespace, spec: ConnectionSpec, context: Context) -> dict[str, 
 
     connector = connect(spec)
     try:
-        made = make_demo(connector, context.settings.home, reset=args.reset, say=context.out.progress)
+        made = make_demo(
+            connector,
+            context.settings.home,
+            reset=args.reset,
+            say=context.out.progress,
+            settings=context.settings,
+        )
     finally:
         connector.close()
     return {
@@ -78,7 +84,9 @@ def _removed(spec: ConnectionSpec, context: Context) -> dict[str, Any]:
     began = time.monotonic()
     connector = connect(spec)
     try:
-        names = remove_demo(connector, context.settings.home, say=context.out.progress)
+        names = remove_demo(
+            connector, context.settings.home, say=context.out.progress, settings=context.settings
+        )
     finally:
         connector.close()
     return {

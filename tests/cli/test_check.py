@@ -164,6 +164,9 @@ def test_a_folded_finding_counts(console: Inside) -> None:
         ("emb/sound", "--format", "yaml"),
         ("emb/sound", "--sampel", "5"),
         ("emb/sound", "--rows-out", "no/such/folder/rows.jsonl"),
+        ("emb/sound", "--rows-out", ""),
+        ("emb/sound", "--rows-out", "."),
+        ("emb/sound", "--sample", "99999999999999999999999"),
         ("emb/",),
         ("emb/a/b",),
         ("emb/sound#a#b",),
@@ -190,7 +193,7 @@ def test_usage_errors_are_exit_2_as_json(console: Inside, words: tuple[str, ...]
         (("emb/nope",), "not-found"),
         (("emb/two#nope",), "not-found"),
         (("snapshot:/nope.snapshot",), "not-found"),
-        (("emb/sound", "--golden", "x"), "unsupported"),
+        (("emb/sound", "--golden", "x"), "not-found"),
         (("emb/sound", "--encoder", "nope"), "encoder-unknown"),
         (("emb/sound", "--baseline", "nope"), "not-found"),
         (("emb/sound", "--sample-of", "nope"), "not-found"),
@@ -406,6 +409,70 @@ def test_only_json_is_on_standard_output_and_a_pipe_shows_no_progress(program: S
     assert "emb/sound: Reading" in ran.err or "emb/sound: " in ran.err
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("emb/broken",), 1),
+        (("emb/broken", "--format", "json"), 1),
+        (("emb/broken", "--format", "junit"), 1),
+        (("emb/sound", "--format", "html"), 0),
+        (("dead/x", "--format", "json"), 2),
+    ],
+)
+def test_a_reader_that_closes_the_pipe_does_not_change_what_a_check_found(
+    program: Shell, words: tuple[str, ...], code: int
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-m", "plumbline", "check", *words],
+            cwd=program.cwd,
+            env=program.environ(),
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert ran.returncode == code
+    assert b"Traceback" not in ran.stderr
+    assert b"BrokenPipe" not in ran.stderr
+
+
+def test_with_standard_error_closed_the_document_stays_alone(program: Shell) -> None:
+    ran = subprocess.run(
+        ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-m", "plumbline", "check", "dead/x", "--format", "json"],
+        cwd=program.cwd,
+        env=program.environ(),
+        stdout=subprocess.PIPE,
+        check=False,
+    )  # fmt: skip
+    assert ran.returncode == 2
+    assert json.loads(ran.stdout)["error"]["code"] == "unreachable"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "ascii", "utf-8", "UTF8"])
+def test_documents_are_well_formed_in_every_encoding_of_standard_output(
+    program: Shell, encoding: str
+) -> None:
+    name = "emb/odd%20%40%23%25%20n%C3%A4me"
+    documents = [
+        subprocess.run(
+            [sys.executable, "-m", "plumbline", "check", name, "--format", form],
+            cwd=program.cwd,
+            env=program.environ({"PYTHONIOENCODING": encoding}),
+            stdout=subprocess.PIPE,
+            check=False,
+        ).stdout
+        for form in ("junit", "html")
+    ]
+    suites = ElementTree.fromstring(documents[0])
+    assert "näme" in "".join(str(e.attrib) for e in suites.iter())
+    page = documents[1].decode("utf-8")
+    assert ("näme" in page) if encoding.lower().startswith("utf") else ("n&#228;me" in page)
+
+
 def test_a_full_disk_behind_standard_output_is_exit_2(program: Shell) -> None:
     with Path("/dev/full").open("wb") as full:
         ran = subprocess.run(
@@ -529,6 +596,13 @@ def test_a_budget_that_is_spent_is_not_measured(console: Inside) -> None:
     spent = [u["check"] for u in held["not_measured"] if "used up" in u["why"]]
     assert spent
     assert all(f["basis"] != "probe" for f in held["findings"])
+
+
+def test_a_rate_beyond_all_bounds_is_none(console: Inside) -> None:
+    assert (
+        console("check", "emb/sound", "--full", "--rate", "1e308", "--format", "json").json["scanned"]
+        == SOUND
+    )
 
 
 def test_a_rate_is_kept(console: Inside) -> None:

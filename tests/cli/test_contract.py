@@ -173,7 +173,9 @@ def test_settings_are_listed_with_their_source_and_masked(
     monkeypatch.setenv("PLUMBLINE_CONNECTIONS__A__KIND", "qdrant")
     monkeypatch.setenv("PLUMBLINE_CONNECTIONS__A__URL", "http://h:1")
     monkeypatch.setenv("PLUMBLINE_CONNECTIONS__A__API_KEY", SECRET)
-    (alone / "plumbline.toml").write_text("[gate]\noverlap = 0.8\n")
+    (alone / "plumbline.toml").write_text(
+        "[gate.quality]\nmargin = 0.02\n[jobs]\ndatabase_url = 'postgresql://h/jobs'\n"
+    )
     code, out, err = run(capsys, "settings", "--format", "json")
     held = {s["key"]: s for s in json.loads(out)["settings"]}
     assert code == 0
@@ -183,12 +185,14 @@ def test_settings_are_listed_with_their_source_and_masked(
         "source": "PLUMBLINE_CONNECTIONS__A__API_KEY",
         "used": True,
     }
-    assert held["gate.overlap"] == {
-        "key": "gate.overlap",
-        "value": 0.8,
+    assert held["gate.quality.margin"] == {
+        "key": "gate.quality.margin",
+        "value": 0.02,
         "source": "plumbline.toml:2",
-        "used": False,
+        "used": True,
     }
+    assert held["gate.latency.ratio"]["source"] == "default"
+    assert held["jobs.database_url"]["used"] is False
     table = run(capsys, "settings")[1]
     assert "no effect yet" in table
     assert "***" in table
@@ -199,12 +203,12 @@ def test_settings_are_listed_with_their_source_and_masked(
 def test_options_of_every_command_stand_before_or_after_it(
     capsys: pytest.CaptureFixture[str], alone: Path, place: str
 ) -> None:
-    (alone / "c.toml").write_text("[gate]\nx = 1\n")
+    (alone / "c.toml").write_text("[store]\nkeep_days = 1\n")
     options = ["--format", "json", "--config", "c.toml", "--quiet"]
     words = [*options, "settings"] if place == "before" else ["settings", *options]
     code, out, err = run(capsys, *words)
     assert (code, err) == (0, "")
-    assert [s["source"] for s in json.loads(out)["settings"] if s["key"] == "gate.x"] == ["c.toml:2"]
+    assert [s["source"] for s in json.loads(out)["settings"] if s["key"] == "store.keep_days"] == ["c.toml:2"]
 
 
 def test_help_and_version_are_exit_0(capsys: pytest.CaptureFixture[str]) -> None:

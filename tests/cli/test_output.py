@@ -62,6 +62,14 @@ def test_wide_characters_take_two_columns() -> None:
     assert width_of("e\u0301") == 1
 
 
+def test_what_is_to_be_copied_is_whole_where_nothing_fits() -> None:
+    lines = table(
+        ["Gate", "At", "Old", "New"], [["g" * 12, "2026-12-01 00:34", "a" * 30, "b" * 30]], 30, whole=[0, 1]
+    )
+    assert lines[1].startswith(f"{'g' * 12}  2026-12-01 00:34  ")
+    assert lines[1].endswith(f"{'b' * 5}…")
+
+
 def test_an_empty_table_is_its_head() -> None:
     assert table(["A", "B"], [], 80) == ["A  B"]
 
