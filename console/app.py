@@ -19,6 +19,8 @@ page = st.navigation(
         st.Page(pages.OVERVIEW, title="Overview", default=True),
         st.Page(pages.HEALTH, title="Health"),
         st.Page(pages.QUERY, title="Query"),
+        st.Page(pages.COMPARE, title="Compare"),
+        st.Page(pages.GOLDEN, title="Golden"),
         st.Page(pages.CONNECTIONS, title="Connections"),
     ],
     position="top",

@@ -29,6 +29,10 @@ DEMO = {
     "query-old-and-new": f"query?a=demo/scenes&a=demo/scenes-old&text=a+green+star&k=6&filter={IMAGES}",
     "query-mismatch": "query?a=demo/scenes-old&text=a+red+circle&encoder=scenes-v2",
     "query-broken": "query?a=demo/scenes-broken&text=a+red+circle&k=12",
+    "compare": f"compare?l={quote('demo/scenes-old')}&r={quote('demo/scenes')}",
+    "compare-open": f"compare?l={quote('demo/scenes-old')}&r={quote('demo/scenes')}&open=5",
+    "golden-evaluated": f"golden?set=demo&part=evaluation&a={quote('demo/scenes#clip')}&b={quote('demo/scenes-old#clip')}",
+    "golden": f"golden?set=demo&a={quote('demo/scenes#clip')}&b={quote('demo/scenes-old#clip')}",
     "connections": "connections",
 }
 STAGE = {
@@ -38,13 +42,29 @@ STAGE = {
     "health-broken": "health?a=alive/scenes%23clip",
     "health-hostile": "health?a=alive/hostile%23clip",
     "overview-failing": "",
+    "compare-empty": f"compare?l={quote('alive/scenes#clip')}&r={quote('alive/empty#clip')}",
+    "compare-running": f"compare?l={quote('alive/huge#clip')}&r={quote('alive/empty#clip')}",
+    "compare-result": f"compare?l={quote('alive/scenes-old#clip')}&r={quote('alive/scenes#clip')}&open=1",
+    "compare-hostile": f"compare?l={quote('alive/hostile#clip')}&r=encoder:scenes-v1&open=0",
+    "compare-gone": f"compare?l={quote('dead/things')}&r={quote('alive/scenes#clip')}&comparison=c99999999999",
+    "golden-query": f"golden?set=shop&q=q2&a={quote('alive/scenes#clip')}",
+    "golden-blind": f"golden?set=shop&part=blind&q=q2&a={quote('alive/scenes#clip')}&b={quote('alive/scenes-old#clip')}",
+    "golden-evaluation": f"golden?set=shop&part=evaluation&a={quote('alive/scenes#clip')}&b={quote('alive/scenes-old#clip')}",
+    "golden-files": f"golden?set=shop&part=files&a={quote('alive/scenes#clip')}",
+    "golden-dead": f"golden?set=shop&q=q2&a={quote('dead/things')}",
     "query-hostile": "query?a=alive/hostile&vector=AACAPwAAAAAAAAAAAAAAAA",
     "query-nothing": "query?a=alive/empty&vector=AACAPwAAAAAAAAAAAAAAAA",
     "query-no-encoder": "query?a=alive/hostile&text=a+red+circle",
     "query-dead": "query?a=dead/things&id=1",
     "connections-failing": "connections",
 }
-BARE = {"overview-empty": "", "query-bare": "query", "connections-bare": "connections"}
+BARE = {
+    "overview-empty": "",
+    "query-bare": "query",
+    "compare-bare": "compare",
+    "golden-bare": "golden",
+    "connections-bare": "connections",
+}
 
 
 def main(names: list[str]) -> int:
@@ -74,12 +94,27 @@ def _start(kind: str, folder: Path) -> Console:
         import os
         import subprocess
 
-        subprocess.run(
-            [sys.executable, "-m", "plumbline", "demo", "--no-serve", "--quiet"],
-            check=True,
-            cwd=folder,
-            env={**os.environ, "PLUMBLINE_HOME": str(home), "PYTHONPATH": str(ROOT / "deploy")},
-        )
+        for words in (
+            ["demo", "--no-serve", "--quiet"],
+            [
+                "compare",
+                "demo/scenes-old",
+                "demo/scenes",
+                "--golden",
+                "demo",
+                "--threshold",
+                "0.7",
+                "--quiet",
+            ],
+            ["eval", "demo/scenes", "--golden", "demo", "--against", "demo/scenes-old", "--quiet"],
+        ):
+            subprocess.run(
+                [sys.executable, "-m", "plumbline", *words],
+                check=words[0] != "eval",
+                cwd=folder,
+                env={**os.environ, "PLUMBLINE_HOME": str(home), "PYTHONPATH": str(ROOT / "deploy")},
+                stdout=subprocess.DEVNULL,
+            )
     record = str(folder / "home.spoke.jsonl")
     command = [sys.executable, "-m", "tests.browser.stage", record, "127.0.0.1", "0"]
     return console_server.start(home, folder, command=command if kind == "stage" else None)

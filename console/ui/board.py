@@ -41,6 +41,8 @@ class Held(Generic[T]):
     ms: float = 0.0
     wall: float = 0.0
     """When it came, as seconds since the epoch."""
+    began: float = field(default_factory=time.time)
+    """When it was asked, as seconds since the epoch: what was stored later is not in it."""
 
     @property
     def waiting(self) -> bool:

@@ -45,6 +45,8 @@ def draw(address: Address) -> None:
         st.space("stretch")
         if st.button("Health", key="details.health"):
             st.switch_page(pages.HEALTH, query_params={"a": str(address)})
+        if st.button("Compare", key="details.compare"):
+            st.switch_page(pages.COMPARE, query_params={"l": str(address)})
         if st.button("Query this collection", key="details.query", type="primary"):
             st.switch_page(pages.QUERY, query_params={"a": str(address)})
     board.glance(held, seconds=0.6)

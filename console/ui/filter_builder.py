@@ -12,6 +12,7 @@ from console.settings import Address
 from console.ui import board, query_state, session
 from console.ui.conditions import OPERATORS, WITHOUT_VALUE
 
+EVERYTHING: Final = "No condition: every row may be found."
 _JOINS: Final = {"all": "all of them", "any": "any of them"}
 
 
@@ -37,19 +38,20 @@ def narrow(modality: str, value: str | None) -> None:
     if value is not None:
         rows.insert(0, {"field": modality, "operator": "is", "value": value})
     state["q.rows"] = rows
-    state["query.filter_turn"] = state.get("query.filter_turn", 0) + 1
+    state["q.filter_turn"] = state.get("q.filter_turn", 0) + 1
 
 
 def _found(modality: str) -> None:
+    taken("q")
     narrow(modality, FIND.get(st.session_state["q.find"] or "everything"))
 
 
 def popover(types: dict[str, str]) -> PlumblineError | None:
-    """Draw the builder; what is wrong with the filter, or None."""
+    """Draw the query's builder; what is wrong with the filter, or None."""
     state = st.session_state
-    state.setdefault("q.rows", [])
-    rows: list[dict[str, str]] = state["q.rows"]
-    number = len([r for r in rows if r["field"].strip()])
+    if not state.get("q.as_json"):
+        taken("q")
+    number = len([r for r in state.setdefault("q.rows", []) if r["field"].strip()])
     active = bool(str(state.get("q.json") or "").strip()) if state.get("q.as_json") else number > 0
     label = (
         f"Filter ({number})"
@@ -58,30 +60,50 @@ def popover(types: dict[str, str]) -> PlumblineError | None:
         if active
         else "Filter"
     )
-    with st.popover(label, icon=":material/filter_alt:", width="content"):
-        st.toggle("As JSON", key="q.as_json", on_change=_switched, args=(types,))
-        if state.get("q.as_json"):
-            st.text_area(
-                "Filter as JSON",
-                key="q.json",
-                height=180,
-                placeholder='{"equals": {"field": "modality", "value": "image"}}',
-            )
-        else:
-            _rows(rows, types)
-        try:
-            query_state.filter_of(state, types)
-        except PlumblineError as fault:
-            st.text(str(fault))
-            return fault
+    with st.popover(label, icon=":material/filter_alt:", width="content", key="q.filter"):
+        return builder(types)
+
+
+def builder(types: dict[str, str], at: str = "q", empty: str = EVERYTHING) -> PlumblineError | None:
+    """The builder whose keys begin with `at`; what is wrong with its filter, or None. `empty`: what no condition means."""
+    state = st.session_state
+    rows: list[dict[str, str]] = state.setdefault(f"{at}.rows", [])
+    st.toggle("As JSON", key=f"{at}.as_json", on_change=_switched, args=(types, at))
+    if state.get(f"{at}.as_json"):
+        st.text_area(
+            "Filter as JSON",
+            key=f"{at}.json",
+            height=180,
+            placeholder='{"equals": {"field": "modality", "value": "image"}}',
+        )
+    else:
+        _rows(rows, types, at, empty)
+    try:
+        query_state.filter_of(state, types, at)
+    except PlumblineError as fault:
+        st.text(str(fault))
+        return fault
     return None
 
 
-def _rows(rows: list[dict[str, str]], types: dict[str, str]) -> None:
+def taken(at: str) -> None:
+    """Take over what the builder's widgets hold by now: a click that ends a typing comes before it is drawn again."""
     state = st.session_state
-    turn = state.setdefault("query.filter_turn", 0)
+    turn = state.get(f"{at}.filter_turn", 0)
+    for index, row in enumerate(state.get(f"{at}.rows") or ()):
+        for name in ("field", "operator", "value"):
+            key = f"{at}.{name}.{turn}.{index}"
+            if key in state:
+                row[name] = str(state[key] or "")
+    if f"{at}.joins.{turn}" in state:
+        state[f"{at}.join"] = state[f"{at}.joins.{turn}"]
+
+
+def _rows(rows: list[dict[str, str]], types: dict[str, str], name: str, empty: str) -> None:
+    state = st.session_state
+    turn = state.setdefault(f"{name}.filter_turn", 0)
     if not rows:
-        st.text("No condition: every row may be found.")
+        st.text(empty)
     for index, row in enumerate(rows):
         at = f"{turn}.{index}"
         with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
@@ -91,7 +113,7 @@ def _rows(rows: list[dict[str, str]], types: dict[str, str]) -> None:
                     "Field",
                     names,
                     index=names.index(row["field"]) if row["field"] else None,
-                    key=f"q.field.{at}",
+                    key=f"{name}.field.{at}",
                     accept_new_options=True,
                     placeholder="a.b",
                     width=150,
@@ -99,22 +121,30 @@ def _rows(rows: list[dict[str, str]], types: dict[str, str]) -> None:
                 or ""
             )
             row["operator"] = st.selectbox(
-                "Is", OPERATORS, index=OPERATORS.index(row["operator"]), key=f"q.operator.{at}", width=120
+                "Is",
+                OPERATORS,
+                index=OPERATORS.index(row["operator"]),
+                key=f"{name}.operator.{at}",
+                width=120,
             )
             if row["operator"] not in WITHOUT_VALUE:
-                row["value"] = st.text_input("Value", row["value"], key=f"q.value.{at}", width=150)
+                row["value"] = st.text_input("Value", row["value"], key=f"{name}.value.{at}", width=150)
             st.button(
-                "Remove", key=f"q.remove.{at}", on_click=_remove, args=(index,), help="Remove this condition"
+                "Remove",
+                key=f"{name}.remove.{at}",
+                on_click=_remove,
+                args=(index, name),
+                help="Remove this condition",
             )
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.button("Add a condition", key="q.add", on_click=_add)
+        st.button("Add a condition", key=f"{name}.add", on_click=_add, args=(name,))
         if len(rows) > 1:
-            state["q.join"] = st.selectbox(
+            state[f"{name}.join"] = st.selectbox(
                 "Holds where",
                 list(_JOINS),
-                index=list(_JOINS).index(state.get("q.join", "all")),
+                index=list(_JOINS).index(state.get(f"{name}.join", "all")),
                 format_func=_JOINS.__getitem__,
-                key=f"q.joins.{turn}",
+                key=f"{name}.joins.{turn}",
                 label_visibility="collapsed",
                 width=140,
             )
@@ -122,32 +152,36 @@ def _rows(rows: list[dict[str, str]], types: dict[str, str]) -> None:
         st.caption("The server lists no payload field; type a name.")
 
 
-def _add() -> None:
-    st.session_state["q.rows"].append({"field": "", "operator": "is", "value": ""})
-    st.session_state["query.filter_turn"] += 1
+def _add(at: str) -> None:
+    taken(at)
+    st.session_state[f"{at}.rows"].append({"field": "", "operator": "is", "value": ""})
+    st.session_state[f"{at}.filter_turn"] += 1
 
 
-def _remove(index: int) -> None:
-    del st.session_state["q.rows"][index]
-    st.session_state["query.filter_turn"] += 1
+def _remove(index: int, at: str) -> None:
+    taken(at)
+    del st.session_state[f"{at}.rows"][index]
+    st.session_state[f"{at}.filter_turn"] += 1
 
 
-def _switched(types: dict[str, str]) -> None:
+def _switched(types: dict[str, str], at: str) -> None:
     """Take the filter over from rows to JSON, or back where rows can show it."""
     state = st.session_state
-    to_json = bool(state["q.as_json"])
-    before = {**state, "q.as_json": not to_json}
+    to_json = bool(state[f"{at}.as_json"])
+    if to_json:
+        taken(at)
+    before = {**state, f"{at}.as_json": not to_json}
     try:
-        what = query_state.filter_of(before, types)
+        what = query_state.filter_of(before, types, at)
     except PlumblineError:
         return
-    filled = query_state.filter_keys(what)
-    state["q.json"] = query_state.as_json(what) if to_json and what is not None else ""
-    if not to_json and not filled["q.as_json"]:
-        state["q.rows"], state["q.join"] = filled["q.rows"], filled["q.join"]
-        state["query.filter_turn"] = state.get("query.filter_turn", 0) + 1
+    filled = query_state.filter_keys(what, at)
+    state[f"{at}.json"] = query_state.as_json(what) if to_json and what is not None else ""
+    if not to_json and not filled[f"{at}.as_json"]:
+        state[f"{at}.rows"], state[f"{at}.join"] = filled[f"{at}.rows"], filled[f"{at}.join"]
+        state[f"{at}.filter_turn"] = state.get(f"{at}.filter_turn", 0) + 1
     elif not to_json and what is not None:
-        state["q.as_json"], state["q.json"] = True, query_state.as_json(what)
+        state[f"{at}.as_json"], state[f"{at}.json"] = True, query_state.as_json(what)
 
 
 def types_of(address: Address | None) -> dict[str, str]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import streamlit as st
 
-Act = Literal["open", "like"]
+Act = Literal["open", "like", "up", "down"]
+THUMBS: Final[dict[Act, int]] = {"up": 1, "down": 0}
+"""What a thumb means as a grade."""
 
 LONGEST_TEXT: Final = 400
 LONGEST_LABEL: Final = 80
@@ -37,6 +39,9 @@ class Card:
     foreign: bool = False
     """The version is not the live encoder's."""
     can_like: bool = True
+    can_judge: bool = False
+    grade: int | None = None
+    """How the row is judged for this query in the golden set that thumbs go to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,12 @@ button:focus-visible { outline: 2px solid var(--st-primary-color); outline-offse
 .more { margin-top: auto; padding: 6px 10px 8px; font-size: 12.5px; color: var(--st-link-color);
   align-self: flex-start; border-radius: var(--st-base-radius); }
 .more:hover { text-decoration: underline; }
+.foot { display: flex; align-items: center; justify-content: space-between; margin-top: auto; }
+.thumbs { display: flex; gap: 2px; padding: 0 6px 4px; margin-left: auto; }
+.thumb { width: 30px; height: 28px; border-radius: var(--st-base-radius); text-align: center; }
+.thumb svg { width: 16px; height: 16px; vertical-align: middle; fill: none; stroke: currentColor; stroke-width: 1.6; }
+.thumb:hover { background: var(--st-secondary-background-color); }
+.thumb[aria-pressed=true] { background: var(--st-primary-color); color: #fff; }
 """
 
 _JS: Final = """
@@ -86,7 +97,7 @@ export default function (component) {
   const { data, parentElement, setTriggerValue } = component
   const list = parentElement.querySelector("ul")
   if (!list) return
-  const stamp = JSON.stringify([data.stamp, data.cards.length, data.label])
+  const stamp = JSON.stringify([data.stamp, data.cards.length, data.label, data.cards.map((c) => [c.can_judge, c.grade])])
   if (list.dataset.stamp === stamp) return
   list.dataset.stamp = stamp
   list.className = data.narrow ? "grid narrow" : "grid"
@@ -98,6 +109,27 @@ export default function (component) {
     return element
   }
   const tell = (act, index) => setTriggerValue("chosen", { act, index })
+  const root = list.getRootNode()
+  const held = root.activeElement && root.activeElement.dataset ? root.activeElement.dataset.at : null
+  const hand = "M7 11v9H4v-9zM7 11l4-8c1.6 0 2.4 1 2.2 2.4L12.6 9H19c1.2 0 2 1 1.7 2.2l-1.6 7c-.2 1-1 1.8-2.1 1.8H7"
+  const thumb = (act, said, pressed, named, index) => {
+    const button = made("button", "thumb")
+    button.type = "button"
+    button.title = said
+    button.dataset.at = `${act}.${index}`
+    button.setAttribute("aria-label", `${said}: ${named}`)
+    button.setAttribute("aria-pressed", String(pressed))
+    const drawn = document.createElementNS("http://www.w3.org/2000/svg", "svg")
+    drawn.setAttribute("viewBox", "0 0 24 24")
+    drawn.setAttribute("aria-hidden", "true")
+    const path = document.createElementNS("http://www.w3.org/2000/svg", "path")
+    path.setAttribute("d", hand)
+    if (act === "down") path.setAttribute("transform", "rotate(180 12 12)")
+    drawn.append(path)
+    button.append(drawn)
+    button.onclick = () => tell(act, index)
+    return button
+  }
   const cards = data.cards.map((card, index) => {
     const item = made("li", "card")
     const named = `Rank ${card.rank}, ${card.kind} ${card.score}`
@@ -130,16 +162,28 @@ export default function (component) {
     }
     if (card.place) facts.append(made("span", "meta", card.place))
     item.append(face, facts)
+    const foot = made("div", "foot")
     if (card.can_like) {
       const more = made("button", "more", "More like this")
       more.type = "button"
       more.setAttribute("aria-label", `More like this: ${named}`)
       more.onclick = () => tell("like", index)
-      item.append(more)
+      foot.append(more)
     }
+    if (card.can_judge) {
+      const thumbs = made("div", "thumbs")
+      thumbs.append(
+        thumb("up", "Relevant", card.grade > 0, named, index),
+        thumb("down", "Not relevant", card.grade === 0, named, index),
+      )
+      foot.append(thumbs)
+    }
+    if (foot.childElementCount) item.append(foot)
     return item
   })
   list.replaceChildren(...cards)
+  const again = held && [...list.querySelectorAll("[data-at]")].find((e) => e.dataset.at === held)
+  if (again) again.focus({ preventScroll: true })
 }
 """
 
@@ -164,7 +208,7 @@ def _chosen(told: Any, cards: int) -> Chosen | None:
     if not isinstance(told, dict):
         return None
     act, index = told.get("act"), told.get("index")
-    if act not in ("open", "like") or not isinstance(index, int) or not 0 <= index < cards:
+    if act not in get_args(Act) or not isinstance(index, int) or not 0 <= index < cards:
         return None
     return Chosen(act, index)
 
@@ -182,6 +226,8 @@ def _data(card: Card) -> dict[str, Any]:
         "place": card.place,
         "foreign": card.foreign,
         "can_like": card.can_like,
+        "can_judge": card.can_judge,
+        "grade": card.grade,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -55,18 +56,21 @@ def draw() -> None:
             "The connections that answer hold no collection, or have not answered yet. Overview says which.",
         )
         return
+    read = time.time()
     report, fault = _report(address) if held.error is None else (None, held.error)
     if fault is not None:
         panels.error(fault, title=UNREAD if fault.code != "not-found" else None)
     with bar:
         _age(report)
         _asking(address, report)
-    _report_below(address, report, fault)
+    _report_below(address, report, fault, read)
 
 
-def _report_below(address: Address, report: Mapping[str, Any] | None, fault: PlumblineError | None) -> None:
-    """`fault`: why there may be a report that can't be shown."""
-    running = health_run.draw(address, report)
+def _report_below(
+    address: Address, report: Mapping[str, Any] | None, fault: PlumblineError | None, read: float
+) -> None:
+    """`fault`: why there may be a report that can't be shown. `read`: when the store was asked."""
+    running = health_run.draw(address, report, read)
     if report is None:
         if fault is not None:
             if fault.code == "busy":

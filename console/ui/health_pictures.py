@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -14,15 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from console.ui import health_words, words
+from console.ui.charts import CONFIG, HEIGHT, Palette, data, framed
 from console.ui.note import note
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-HEIGHT: Final = 230
-CONFIG: Final = {"displayModeBar": False, "displaylogo": False, "responsive": True}
-COLOURS: Final = ("#0f5f73", "#c8742b", "#6b7f3a", "#8a4f7d", "#3d6fb4", "#a8423f")
-"""Where no theme is set."""
 TALL: Final = 12
 """Ratio of the largest bar to the smallest from which on rows are counted on a log axis."""
 
@@ -31,31 +26,6 @@ def commonest(series: Sequence[Mapping[str, Any]]) -> list[str]:
     """A sentence that names the commonest of all others, where a report knows them."""
     named = [words.printable(str(n)) for s in series if s["kind"] == "other" for n in s.get("common") or ()]
     return [f"The commonest of all others: {', '.join(named)}."] if named else []
-
-
-class Palette:
-    """One colour for one value of one field, on every picture of a page."""
-
-    def __init__(self) -> None:
-        dark = st.context.theme.type == "dark"
-        name = "dark" if dark else "light"
-        self.colours: Sequence[str] = st.get_option(f"theme.{name}.chartCategoricalColors") or COLOURS
-        self.grey, self.faint = ("#8b9aa2", "#56656d") if dark else ("#6b7a82", "#b4bfc5")
-        self.text = str(st.get_option(f"theme.{name}.textColor") or "#16232a")
-        self.line = str(st.get_option(f"theme.{name}.borderColor") or "#d9e0e3")
-        self.red = str(st.get_option(f"theme.{name}.redColor") or "#b3261e")
-        self._given: dict[tuple[str, str], str] = {}
-
-    def of(self, field: str, series: Mapping[str, Any]) -> str:
-        if series["kind"] == "other":
-            return self.grey
-        if series["kind"] == "none":
-            return self.faint
-        key = (field, series["value"])
-        if key not in self._given:
-            taken = sum(1 for held in self._given if held[0] == field)
-            self._given[key] = self.colours[taken % len(self.colours)]
-        return self._given[key]
 
 
 def label(series: Mapping[str, Any]) -> str:
@@ -104,7 +74,7 @@ def norms(held: Mapping[str, Any] | None, palette: Palette, first: str | None) -
     lines = [f"Median {health_words.number(median)}, from {health_words.number(held['min'])} to "
              f"{health_words.number(held['max'])}. {said}".strip()]  # fmt: skip
     note([*lines, *commonest(series)], key="health.norms.note")
-    _data("norms", ["from", "to", *(label(s) if field else "rows" for s in series)],
+    data("norms", ["from", "to", *(label(s) if field else "rows" for s in series)],
           [[edges[i], edges[i + 1], *(s["counts"][i] for s in series)] for i in range(len(edges) - 1)])  # fmt: skip
 
 
@@ -157,7 +127,7 @@ def _outlines(
         title="rows" + (", log" if tall else ""), type="log" if tall else "linear",
         **({"dtick": 1, "range": [math.log10(0.7), math.log10(max(peaks) * 1.5)]} if tall else {"nticks": 5}),
     )  # fmt: skip
-    return _framed(figure, palette, legend=len(series) > 1)
+    return framed(figure, palette, legend=len(series) > 1)
 
 
 def _ticks(edges: Sequence[float], log: bool) -> tuple[list[float], list[str]]:
@@ -205,7 +175,7 @@ def versions(held: Mapping[str, Any] | None, palette: Palette) -> None:
         alt=f"Rows by version tag{_axis(by)}: {shares}.",
     )
     note([f"{words.printable(field)}: {shares}.", *commonest(series)], key="health.versions.note")
-    _data("versions", ["from", "to", *(label(s) for s in series)],
+    data("versions", ["from", "to", *(label(s) for s in series)],
           [[edges[i], edges[i + 1], *(s["counts"][i] for s in series)] for i in range(len(edges) - 1)])  # fmt: skip
 
 
@@ -234,7 +204,7 @@ def _stacked(
     figure.update_layout(barmode="stack", bargap=0)
     figure.update_xaxes(title={"time": "time, UTC", "id": "id"}.get(by or "", "rows"))
     figure.update_yaxes(title="rows" if by else None, nticks=5)
-    return _framed(figure, palette, height=HEIGHT if by else 130)
+    return framed(figure, palette, height=HEIGHT if by else 130)
 
 
 def dimensions(held: Mapping[str, Any] | None, palette: Palette) -> None:
@@ -257,7 +227,7 @@ def dimensions(held: Mapping[str, Any] | None, palette: Palette) -> None:
     more = f" {constant[:-1]}: {listed}{' and more' if dead > 24 else ''}." if dead else f" {constant}"
     shared = f" {per} neighbouring dimensions share a column." if per > 1 else ""
     st.text(f"{d:,} dimensions over {held['rows']:,} rows.{shared}{more}")
-    _data("dimensions", ["dimension", "mean", "variance"],
+    data("dimensions", ["dimension", "mean", "variance"],
           [[i * per, m, v] for i, (m, v) in enumerate(zip(held["mean"], held["variance"], strict=True))])  # fmt: skip
 
 
@@ -286,7 +256,7 @@ def _strip(held: Mapping[str, Any], palette: Palette) -> go.Figure:
                 "type": "log" if wide else "linear", **({"dtick": 1} if wide else {"rangemode": "tozero"})},
         xaxis={"title": "dimension", "anchor": "y2"},
     )  # fmt: skip
-    return _framed(figure, palette, height=280)
+    return framed(figure, palette, height=280)
 
 
 def figures(held: Sequence[Mapping[str, Any]] | None, palette: Palette) -> None:
@@ -383,52 +353,4 @@ def _whiskers(held: Sequence[Mapping[str, Any]], palette: Palette) -> go.Figure:
         )  # fmt: skip
     figure.update_xaxes(range=[-0.03, 1.03], title="share, with its 95% interval", nticks=6)
     figure.update_yaxes(automargin=True, categoryorder="array", categoryarray=y)
-    return _framed(figure, palette, height=90 + 34 * len(rows))
-
-
-def _framed(figure: go.Figure, palette: Palette, *, legend: bool = True, height: int = HEIGHT) -> go.Figure:
-    figure.update_layout(
-        height=height,
-        margin={"l": 0, "r": 4, "t": 4, "b": 0},
-        showlegend=legend,
-        legend={
-            "orientation": "h",
-            "x": 0,
-            "y": 1.02,
-            "yanchor": "bottom",
-            "xanchor": "left",
-            "title": None,
-            "traceorder": "normal",
-        },
-        hoverlabel={"namelength": 40},
-        dragmode=False,
-        font={"color": palette.text},
-    )
-    figure.update_xaxes(automargin=True, fixedrange=True)
-    figure.update_yaxes(automargin=True, fixedrange=True)
-    return figure
-
-
-def _data(name: str, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    def made() -> bytes:
-        out = io.StringIO()
-        writer = csv.writer(out)
-        writer.writerow([_cell(h) for h in head])
-        writer.writerows(rows)
-        return out.getvalue().encode("utf-8", "replace")
-
-    st.download_button(
-        "Figures as CSV",
-        made,
-        file_name=f"{name}.csv",
-        mime="text/csv",
-        key=f"health.data.{name}",
-        type="tertiary",
-        icon=":material/download:",
-        on_click="ignore",
-    )
-
-
-def _cell(text: str) -> str:
-    """A label in a table that a spreadsheet would open: never a formula."""
-    return f"'{text}" if text[:1] in "=+-@\t\r" else text
+    return framed(figure, palette, height=90 + 34 * len(rows))

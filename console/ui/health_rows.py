@@ -139,7 +139,7 @@ def show_row(address: Address, row: RowId, payload: Payload, picture: pictures.T
     from console.search import show
 
     if picture is not None and picture.uri is not None:
-        st.image(base64.b64decode(picture.uri.partition(",")[2]), width=320)
+        st.image(base64.b64decode(picture.uri.partition(",")[2]), width=320, alt="The picture of this row")
     st.caption("Row")
     st.code(str(row), language=None)
     st.caption("Collection")

@@ -10,7 +10,7 @@ import streamlit as st
 from console.search import HitRow, QueryRequest, show
 from console.search.answer import finite
 from console.settings import readable
-from console.ui import panels, query_state, words
+from console.ui import golden_thumbs, panels, query_state, words
 from console.ui.pictures import Thumbnail
 
 WHOLE: Final = 20_000
@@ -18,13 +18,17 @@ WHOLE: Final = 20_000
 
 
 @st.dialog("Result", width=520, position="right")
-def show_hit(request: QueryRequest, hit: HitRow, picture: Thumbnail | None) -> None:
+def show_hit(
+    request: QueryRequest, hit: HitRow, picture: Thumbnail | None, thumbs: golden_thumbs.Thumbs | None = None
+) -> None:
     """The drawer of one hit."""
     with panels.guarded("This result"):
-        _drawer(request, hit, picture)
+        _drawer(request, hit, picture, thumbs)
 
 
-def _drawer(request: QueryRequest, hit: HitRow, picture: Thumbnail | None) -> None:
+def _drawer(
+    request: QueryRequest, hit: HitRow, picture: Thumbnail | None, thumbs: golden_thumbs.Thumbs | None
+) -> None:
     if picture is not None and picture.uri is not None:
         _picture(picture.uri)
     elif picture is not None and picture.note:
@@ -50,8 +54,11 @@ def _drawer(request: QueryRequest, hit: HitRow, picture: Thumbnail | None) -> No
             },
             hide_index=True,
         )
-    if st.button("More like this", key="hit.like", type="primary"):
-        query_state.send(request.more_like(hit.id, hit.address))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if st.button("More like this", key="hit.like", type="primary"):
+            query_state.send(request.more_like(hit.id, hit.address))
+        if thumbs is not None and thumbs.can_judge(hit):
+            _thumbs(thumbs, hit)
     cut = show.preview(hit.payload, WHOLE)
     st.caption("Payload" + (", shortened: the file has all of it" if cut.cut else ""))
     st.json(words.printable_json(cut.value), expanded=2)
@@ -67,7 +74,19 @@ def _drawer(request: QueryRequest, hit: HitRow, picture: Thumbnail | None) -> No
     )
 
 
+def _thumbs(thumbs: golden_thumbs.Thumbs, hit: HitRow) -> None:
+    """The same judgement as on the card."""
+    grade = thumbs.grade(hit)
+    for act, icon, said, own in (
+        ("up", "thumb_up", "Relevant", grade is not None and grade > 0),
+        ("down", "thumb_down", "Not relevant", grade == 0),
+    ):
+        if st.button(f"{said}: take back" if own else said, key=f"hit.{act}", icon=f":material/{icon}:"):
+            golden_thumbs.judge(thumbs, hit, act)  # type: ignore[arg-type]
+            st.rerun()
+
+
 def _picture(uri: str) -> None:
     import base64
 
-    st.image(base64.b64decode(uri.partition(",")[2]), width=320)
+    st.image(base64.b64decode(uri.partition(",")[2]), width=320, alt="The picture of this result")

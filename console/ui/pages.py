@@ -9,4 +9,6 @@ from console.ui.serving import HOUSE
 OVERVIEW: Final = HOUSE / "pages" / "overview.py"
 HEALTH: Final = HOUSE / "pages" / "health.py"
 QUERY: Final = HOUSE / "pages" / "query.py"
+COMPARE: Final = HOUSE / "pages" / "compare.py"
+GOLDEN: Final = HOUSE / "pages" / "golden.py"
 CONNECTIONS: Final = HOUSE / "pages" / "connections.py"

@@ -14,8 +14,19 @@ from console import search
 from console.search import HitRow, QueryAnswer, QueryRequest, Side, show
 from console.search.guard import without_options
 from console.settings import Address, readable
-from console.ui import hit_details, models, pages, panels, pictures, query_form, query_state, session, words
-from console.ui.grid import Card, grid
+from console.ui import (
+    golden_thumbs,
+    hit_details,
+    models,
+    pages,
+    panels,
+    pictures,
+    query_form,
+    query_state,
+    session,
+    words,
+)
+from console.ui.grid import THUMBS, Card, grid
 from console.ui.note import note
 
 Form = Literal["jsonl", "csv"]
@@ -75,6 +86,7 @@ def draw(drawn: Drawn) -> None:
     answer = drawn.answer
     with st.container():
         panels.warnings(answer.warnings)
+        golden_thumbs.refused()
     if answer.request.fuse is not None or len(answer.sides) == 1:
         for side in answer.sides:
             if side.error is not None:
@@ -137,8 +149,9 @@ def _ranking(drawn: Drawn, hits: Sequence[HitRow], side: Side | None) -> None:
     positions = [index_of[id(h)] for h in hits]
     name = str(side.address) if side is not None else "all"
     several = side is None and len(answer.sides) > 1
+    thumbs = golden_thumbs.of(drawn.request)
     picked = grid(
-        [_card(answer, h, drawn.pictures[p], several) for h, p in zip(hits, positions, strict=True)],
+        [_card(answer, h, drawn.pictures[p], several, thumbs) for h, p in zip(hits, positions, strict=True)],
         key=f"query.grid.{name}",
         label=f"{words.plural(len(hits), 'result')}, best first",
         stamp=drawn.stamp,
@@ -149,10 +162,20 @@ def _ranking(drawn: Drawn, hits: Sequence[HitRow], side: Side | None) -> None:
     hit = hits[picked.index]
     if picked.act == "like":
         query_state.send(drawn.request.more_like(hit.id, hit.address))
-    hit_details.show_hit(drawn.request, hit, drawn.pictures[positions[picked.index]])
+    if picked.act in THUMBS:
+        if thumbs is not None:
+            golden_thumbs.judge(thumbs, hit, picked.act)
+        st.rerun()
+    hit_details.show_hit(drawn.request, hit, drawn.pictures[positions[picked.index]], thumbs)
 
 
-def _card(answer: QueryAnswer, hit: HitRow, picture: pictures.Thumbnail | None, several: bool) -> Card:
+def _card(
+    answer: QueryAnswer,
+    hit: HitRow,
+    picture: pictures.Thumbnail | None,
+    several: bool,
+    thumbs: golden_thumbs.Thumbs | None,
+) -> Card:
     side = next((s for s in answer.sides if s.address == hit.address), None)
     return Card(
         rank=hit.rank,
@@ -167,6 +190,8 @@ def _card(answer: QueryAnswer, hit: HitRow, picture: pictures.Thumbnail | None, 
         place=readable(hit.address) if several else None,
         foreign=side is not None and _foreign(side, hit.version),
         can_like=side is not None and side.vector is not None,
+        can_judge=thumbs is not None and thumbs.can_judge(hit),
+        grade=thumbs.grade(hit) if thumbs is not None else None,
     )
 
 
@@ -230,7 +255,8 @@ def _nothing(request: QueryRequest, side: Side | None) -> None:
 
 def _take_away(drawn: Drawn) -> None:
     """The same query as a command, and the hits as a file."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        golden_thumbs.chooser()
         with st.popover("As a command", icon=":material/terminal:"):
             st.caption("The same query on the command line")
             st.code(drawn.request.to_command(), language=None, wrap_lines=True)

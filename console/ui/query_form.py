@@ -178,7 +178,7 @@ def _parts() -> None:
             upload = Upload.parse(state["q.image"])
             uri = pictures.of_upload(upload) if upload is not None else None
             if uri is not None:
-                st.image(uri, width=64, caption=None)
+                st.image(uri, width=64, caption=None, alt="The picture that is searched with")
             else:
                 st.text("The picture is no longer here: upload it again.", width="content")
             st.button("Remove the picture", key="q.no_image", on_click=_forget, args=("q.image",))

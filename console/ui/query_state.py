@@ -92,19 +92,19 @@ def fill(state: State, request: QueryRequest) -> None:
     }
     for name, value in made.items():
         state[name] = value
-    state["query.filter_turn"] = state.get("query.filter_turn", 0) + 1
+    state["q.filter_turn"] = state.get("q.filter_turn", 0) + 1
     state.pop(_ALLOWED, None)
 
 
-def filter_keys(what: filters.Filter | None) -> dict[str, Any]:
-    """What the filter builder's keys hold for a filter: rows where they can show it, else JSON."""
+def filter_keys(what: filters.Filter | None, at: str = "q") -> dict[str, Any]:
+    """What the keys of the filter builder at `at` hold for a filter: rows where they can show it, else JSON."""
     shown = from_filter(what)
     rows, join = shown if shown is not None else ((), "all")
     return {
-        "q.rows": [asdict(r) for r in rows],
-        "q.join": join,
-        "q.json": "" if shown is not None or what is None else as_json(what),
-        "q.as_json": shown is None,
+        f"{at}.rows": [asdict(r) for r in rows],
+        f"{at}.join": join,
+        f"{at}.json": "" if shown is not None or what is None else as_json(what),
+        f"{at}.as_json": shown is None,
     }
 
 
@@ -149,12 +149,12 @@ def _read(state: State, types: dict[str, str]) -> QueryRequest:
     )
 
 
-def filter_of(state: State, types: dict[str, str]) -> filters.Filter | None:
-    """The filter of the builder, from its rows or its JSON. Raises `usage`."""
-    if state.get("q.as_json"):
-        return parse_json(str(state.get("q.json") or ""))
-    rows = [Condition(**r) for r in state.get("q.rows", ())]
-    return to_filter(rows, state.get("q.join", "all"), types)
+def filter_of(state: State, types: dict[str, str], at: str = "q") -> filters.Filter | None:
+    """The filter of the builder at `at`, from its rows or its JSON. Raises `usage`."""
+    if state.get(f"{at}.as_json"):
+        return parse_json(str(state.get(f"{at}.json") or ""))
+    rows = [Condition(**r) for r in state.get(f"{at}.rows", ())]
+    return to_filter(rows, state.get(f"{at}.join", "all"), types)
 
 
 def send(request: QueryRequest) -> NoReturn:

@@ -6,11 +6,14 @@ import math
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from connectors.model import VectorField
+from console.search.wording import plural as plural
 
 _UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs"})
+ROW: Final = 33
+"""Pixels of a table's row, at the theme's 15 px."""
 _KNOWN_BY: Final = {
     "explicit": "this query",
     "settings": "settings",
@@ -31,9 +34,9 @@ def count(number: int | None) -> str:
     return "not known" if number is None else f"{number:,}"
 
 
-def plural(number: int, one: str, many: str | None = None) -> str:
-    """`1 row`, `2 rows`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+def tall(rows: int, most: int) -> int | Literal["content"]:
+    """The height of a table of so many rows: as tall as they are, or `most` pixels."""
+    return "content" if ROW * (rows + 1) + 2 <= most else most
 
 
 def milliseconds(value: float) -> str:

@@ -16,13 +16,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from connectors.errors import PlumblineError
 from connectors.model import PayloadField, VectorField
 from connectors.spec import ConnectionSpec
+from console.compare.request import CompareRequest
 from console.jobs import files
 from console.jobs.model import Run
 from console.workspace import Workspace
 from tests.console_server import listen_in
+from tests.ui import comparison_data
 from tests.ui import reports as made
 from tests.ui.pretend import Held, Pretend
 
@@ -130,18 +134,98 @@ def reports(workspace: Workspace) -> None:
     )  # fmt: skip
 
 
-def endless(home: Path) -> int:
-    """A check of `alive/huge` that lives as long as this process does."""
-    place = files.folder(home) / "20261121T000000-00000000"
-    place.mkdir(parents=True, exist_ok=True)
-    lock = files.hold(place)
+def comparisons(workspace: Workspace) -> None:
+    """What earlier comparisons found: two spaces with pictures, an older one of them, and a hostile one."""
+    from console.store.comparisons import Comparisons
+
+    store = Comparisons.open(workspace)
+    old, new = "alive/scenes-old#clip", "alive/scenes#clip"
+    store.save(comparison_data.comparison(old, new, 1, ago=timedelta(days=2)))
+    store.save(comparison_data.judged())
+    store.save(hostile_comparison())
+    gate(workspace, old, new)
+
+
+def gate(workspace: Workspace, old: str, new: str) -> None:
+    """What a gate of the two said, in hostile words."""
+    from console.store.gates import Gates
+
+    evil = f"![x]({EVIL}/z.png) <script>alert(1)</script>"
+    conditions = [
+        {"name": name, "asks": evil, "verdict": verdict, "figure": -0.041, "limit": -0.03, "unit": "nDCG@10", "why": evil,
+         "waived": None, "waiver": None, "interval": None, "details": {}}
+        for name, verdict in (("id-set", "pass"), ("quality", "not_measurable"), ("latency", "fail"))
+    ]  # fmt: skip
+    made = {"at": "2026-11-21T04:00:00+00:00", "left": old, "right": new, "golden": {"name": "shop", "version": 1},
+            "verdict": "fail", "summary": evil, "conditions": conditions}  # fmt: skip
+    Gates.open(workspace).save(made)
+
+
+def hostile_comparison() -> comparison_data.Made:
+    held = comparison_data.comparison(
+        "alive/hostile#clip", "encoder:scenes-v1", 3, k=4, ids=tuple(range(len(HOSTILE)))
+    )
+    evil = f"![x]({EVIL}/v.png) <script>alert(1)</script> <img src={EVIL}/w.png>"
+    changed = [{**c, "query": evil, "kind": "text", "text": evil} for c in held.data["changed"]]
+    cohorts = {evil: [{**c, "value": evil} for c in held.data["cohorts"]["language"]]}
+    arrays = {**held.arrays, "map_ids": np.asarray([f"<img src={EVIL}/x.png>"] * len(HOSTILE)),
+              f"map_field:{evil}": np.asarray([evil] * len(HOSTILE))}  # fmt: skip
+    sides = {n: comparison_data.side(evil, metric=evil, notes=[evil]) for n in ("left", "right")}
+    data = {
+        **held.data, "summary": evil, "warnings": [evil], "changed": changed, "cohorts": cohorts, "sides": sides,
+        "not_measured": [{"what": evil, "why": evil}], "matched": {**held.data["matched"], "by": evil},
+    }  # fmt: skip
+    return comparison_data.Made(data, arrays)
+
+
+def golden_sets(workspace: Workspace) -> None:
+    """A set with pictures, judgements, a rule and smoke items, one version and a draft; and an evaluation of it."""
+    from connectors import filters
+    from console.search import golden, uploads
+    from console.search.golden import GoldenQuery
+    from console.store.evaluations import Evaluations
+    from tests.ui.evaluation_data import evaluation
+
+    drawn = base64.b64decode(str(pictures(1)[0][2]["image"]).partition(",")[2])
+    image = uploads.keep(workspace.home, drawn)
+
+    def filled(draft: golden.GoldenSet) -> golden.GoldenSet:
+        evil = f"![x]({EVIL}/y.png) <script>alert(1)</script>"
+        for query in (
+            GoldenQuery("q1", text="a red circle", cohort={"language": "en"}),
+            GoldenQuery("q2", row=6, cohort={"language": "none"}, must=("8",), must_not=("2",)),
+            GoldenQuery("q3", image=image),
+            GoldenQuery("q4", text=evil, cohort={evil[:20]: evil}),
+        ):
+            draft = golden.with_query(draft, query)
+        for row in range(9):
+            draft = golden.judged(draft, "q2", str(2 * row), (2, 1, 0)[row % 3])
+        return golden.with_rule(draft, "q1", filters.Equals("shapes", 2), 1)
+
+    golden.edit(workspace, "shop", filled)
+    golden.freeze(workspace, "shop")
+    golden.judge(workspace, "shop", "q2", "20", 1)
+    Evaluations.open(workspace).save(
+        evaluation(address="alive/scenes#clip", against_address="alive/scenes-old#clip")
+    )
+
+
+def endless(home: Path) -> list[int]:
+    """A check of `alive/huge`, and its comparison with `alive/empty`, that live as long as this process does."""
+    pair = CompareRequest("alive/huge#clip", "alive/empty#clip", queries=500)
     now = files.now()
-    files.write(
-        place,
-        Run(place.name, "alive/huge#clip", {"sample": None}, "running", now - 12, "Reading rows", 412_000,
-            1_000_000, 45_300.0, 13.0, now + 3600),
-    )  # fmt: skip
-    return lock
+    locks: list[int] = []
+    for number, run in enumerate((
+        Run("", "alive/huge#clip", {"sample": None}, "running", now - 12, "Reading rows", 412_000, 1_000_000, 45_300.0,
+            13.0, now + 3600),
+        Run("", pair.key, pair.to_json(), "running", now - 4, "Reading alive/huge", 12_000, 36_000, None, 8.0,
+            now + 3600, kind="compare"),
+    )):  # fmt: skip
+        place = files.folder(home) / f"20261121T000000-{number:08}"
+        place.mkdir(parents=True, exist_ok=True)
+        locks.append(files.hold(place))
+        files.write(place, run.but(id=place.name))
+    return locks
 
 
 if __name__ == "__main__":
@@ -158,6 +242,8 @@ if __name__ == "__main__":
 
     opened = Workspace(settings.load(), connect=lambda spec: pretended[spec.name])  # type: ignore[arg-type,return-value]
     reports(opened)
+    comparisons(opened)
+    golden_sets(opened)
     held = endless(opened.home)
     session.adopt(opened)
     serve(sys.argv[2], int(sys.argv[3]))

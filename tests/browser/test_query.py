@@ -106,6 +106,26 @@ def test_a_filter_from_the_link_is_shown_as_conditions_and_holds(visit: Visit) -
     expect(page.locator(CARDS).first).to_contain_text("image · ")
 
 
+def test_a_condition_is_typed_in_one_go_and_the_builder_stays_open(visit: Visit) -> None:
+    page = visit.open("query?a=alive/scenes&id=0&k=5")
+    page.get_by_role("button", name="Filter", exact=True).click()
+    opened = page.get_by_test_id("stPopoverBody").last
+    opened.get_by_role("button", name="Add a condition").click()
+    field = opened.get_by_role("combobox", name="Field")
+    field.fill("modality")
+    field.press("Enter")
+    expect(page.get_by_role("button", name=re.compile(r"Filter \(1\)"))).to_be_visible()
+    value = opened.get_by_label("Value", exact=True)
+    value.fill("image")
+    value.press("Enter")
+    page.wait_for_url(re.compile("image"))
+    visit.settle()
+    expect(opened).to_be_visible()
+    expect(opened.get_by_role("combobox", name="Field")).to_have_value("modality")
+    expect(value).to_have_value("image")
+    expect(page.locator(CARDS).first).to_contain_text("image · ")
+
+
 def test_hostile_payloads_stay_text_and_fetch_nothing(visit: Visit) -> None:
     page = visit.open("query?a=alive/hostile&vector=AACAPwAAAAAAAAAAAAAAAA&k=10")
     expect(page.locator(CARDS)).to_have_count(8)

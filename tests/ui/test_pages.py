@@ -25,7 +25,7 @@ def texts(test: AppTest) -> str:
 
 
 def test_without_connections_every_page_says_how_to_begin(app: App) -> None:
-    for page in ("overview", "query", "connections"):
+    for page in ("overview", "query", "compare", "golden", "connections"):
         test = app(page).run()
         assert not test.exception
         assert "plumbline demo" in texts(test)
@@ -50,7 +50,7 @@ def test_a_server_that_hangs_never_blocks_a_page(app: App, pretend: Open) -> Non
     made["alive"].held["things"] = Held()
     made["stuck"].hold = threading.Event()
     try:
-        for page in ("overview", "query", "connections"):
+        for page in ("overview", "query", "compare", "golden", "connections"):
             began = time.monotonic()
             test = app(page).run()
             assert not test.exception
@@ -75,7 +75,7 @@ def test_500_collections_are_drawn_within_a_second_of_their_list(app: App, prete
 def test_looking_counts_and_scans_nothing(app: App, pretend: Open) -> None:
     made = pretend("alive")
     made["alive"].held["things"] = Held(rows=[(1, [1, 0, 0, 0], {})])
-    for page in ("overview", "query", "connections"):
+    for page in ("overview", "query", "compare", "golden", "connections"):
         assert not app(page).run().exception
     assert not {"facet", "search", "scan", "sample", "count"} & set(made["alive"].calls)
 
