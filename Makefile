@@ -8,9 +8,9 @@ demo: ## the console with a collection of pictures to search; ARGS=--no-serve st
 	@deploy/environment.sh run
 	@.venv/bin/plumbline demo $(ARGS)
 
-test: lint ## everything; TESTS=tests/contract for a part
+test: lint ## everything, a file at a time on up to four cores; TESTS=tests/contract for a part
 	@tests/prepare.sh
-	@$(PYTHON) -m pytest $(or $(TESTS),tests) $(ARGS)
+	@$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile $(or $(TESTS),tests) $(ARGS)
 
 test-faults: ## every fault on every database, and the table of found, missed and false
 	@deploy/environment.sh dev

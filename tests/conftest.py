@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from hypothesis import settings
 
 from tests.needs import lacking, required
 from tests.weaviate_server import weaviate_server
 
 __all__ = ["weaviate_server"]
 
+# A slow machine is no fault.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
+
 NEEDS = ("weaviate", "browser", "postgres", "qdrant_server", "qdrant_cluster")
-_left_out: Counter[str] = Counter()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,7 +31,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.usefixtures("required_but_missing"))
             else:
                 item.add_marker(pytest.mark.skip(reason=f"{need}: {why}"))
-            _left_out[f"{need}: {why}"] += 1
 
 
 @pytest.fixture
@@ -38,5 +41,10 @@ def required_but_missing(request: pytest.FixtureRequest) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for why, tests in sorted(_left_out.items()):
+    # By the reports: tests are collected in processes of their own where several run at once.
+    whys = (
+        report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.stats.get("skipped", [])
+    )
+    left_out = Counter(why for why in whys if why.partition(":")[0] in NEEDS)
+    for why, tests in sorted(left_out.items()):
         terminalreporter.write_line(f"not run: {tests} tests: {why}")
