@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -19,8 +20,16 @@ settings.load_profile("unhurried")
 NEEDS = ("weaviate", "browser", "postgres", "qdrant_server", "qdrant_cluster")
 
 
+SERVED = Path(__file__).parent / "connectors"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that can't run are skipped. One that talks to a server, a double of one or a browser and fails is run once
+    more, and the summary names it: all share ports, disk and two cores with others' tests. What fails twice fails.
+    """
     for item in items:
+        if SERVED in item.path.parents or any(item.get_closest_marker(need) for need in NEEDS):
+            item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=2))
         for need in NEEDS:
             if item.get_closest_marker(need) is None:
                 continue

@@ -9,7 +9,6 @@ The pytest fixture `weaviate_server` is one server without authentication for th
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import tempfile
 import time
@@ -25,6 +24,7 @@ import pytest
 
 from connectors.model import ConnectionSpec
 from tests.needs import lacking, required, weaviate_program
+from tests.ports import free_ports
 
 PATIENCE = 90.0
 
@@ -115,15 +115,6 @@ def _plain_environment() -> dict[str, str]:
     """What the server may inherit: nothing that configures it."""
     kept = ("PATH", "HOME", "TMPDIR", "LANG", "SYSTEMROOT")
     return {name: os.environ[name] for name in kept if name in os.environ}
-
-
-def free_ports(n: int) -> list[int]:
-    """`n` different ports that were free a moment ago."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(n)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 @contextmanager

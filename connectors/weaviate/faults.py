@@ -73,6 +73,12 @@ _SAYS: Final[tuple[tuple[str, Code, str], ...]] = (
 _RULES: Final[tuple[tuple[re.Pattern[str], Code, str], ...]] = tuple(
     (re.compile(pattern, re.IGNORECASE), code, hint) for pattern, code, hint in _SAYS
 )
+_TLS: Final = ("ssl", "tls", "certificate", "handshake")
+_SILENT: Final = (
+    "timed out before receiving settings frame",
+    "did not receive http/2 settings",
+    "handshake timed out",
+)
 _NOT_GRPC: Final = ("http1", "http/1", "http2 preface", "settings frame", "failed parsing http/2")
 _STATUS_IN_HTTP2: Final = re.compile(r"http2 header with status: (\d{3})")
 
@@ -179,9 +185,9 @@ def from_httpx(fault: Exception, url: str, where: str, secrets: Iterable[str]) -
 
 
 def from_grpc(
-    fault: grpc.RpcError, endpoint: str, where: str, secrets: Iterable[str], timeout: float
+    fault: grpc.RpcError, endpoint: str, where: str, secrets: Iterable[str], timeout: float, *, secure: bool
 ) -> PlumblineError:
-    """The error of a gRPC call."""
+    """The error of a gRPC call. `secure`: over TLS; a plain channel has handshakes too, and they are no TLS."""
     code: grpc.StatusCode | None = fault.code() if isinstance(fault, grpc.Call) else None
     text = str(fault.details() or "") if isinstance(fault, grpc.Call) else str(fault)
     said = redact(text, secrets)
@@ -196,7 +202,14 @@ def from_grpc(
         return known
     if code is grpc.StatusCode.UNAVAILABLE:
         lowered = text.lower()
-        if "ssl" in lowered or "tls" in lowered or "certificate" in lowered or "handshake" in lowered:
+        if any(sign in lowered for sign in _SILENT):
+            return PlumblineError(
+                "timeout",
+                f"{endpoint} takes connections, but does not begin to speak gRPC: {said}",
+                where=where,
+                hint=f"{hint} Or is the server overloaded, or https:// where the URL says http://?",
+            )
+        if secure and any(sign in lowered for sign in _TLS):
             return PlumblineError(
                 "tls",
                 f"No secure gRPC connection to {endpoint}: {said}",
@@ -236,6 +249,6 @@ def from_grpc(
         if "larger than max" in text:
             return PlumblineError("quota", f"A message is larger than the server allows: {said}", where=where)
         return PlumblineError("quota", f"The server limits requests: {said}", where=where)
-    if "certificate" in text.lower() and code is grpc.StatusCode.UNKNOWN:
+    if secure and "certificate" in text.lower() and code is grpc.StatusCode.UNKNOWN:
         return PlumblineError("tls", f"No secure gRPC connection to {endpoint}: {said}", where=where)
     return from_text(text, where, secrets)

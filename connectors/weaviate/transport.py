@@ -171,7 +171,9 @@ class Transport:
             channel.close()
 
     def _explained(self, fault: grpc.RpcError, left: float, where: str) -> PlumblineError:
-        return faults.from_grpc(fault, self.endpoint, where or self.where, self.secrets, left)
+        return faults.from_grpc(
+            fault, self.endpoint, where or self.where, self.secrets, left, secure=self.secure
+        )
 
     def _within(
         self, ask: Callable[[float], T], timeout: float | None, retry: bool, patient: bool = False

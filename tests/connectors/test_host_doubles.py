@@ -15,13 +15,13 @@ from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from tests.connectors.test_host_life import make, put, until
 from tests.doubles import (
     Double,
-    closed_port,
     double,
     http_on_grpc_port,
     server_double,
     silent_port,
     tls_on_plain_port,
 )
+from tests.ports import closed_port
 
 __all__ = ["server_double"]
 

@@ -25,7 +25,6 @@ from connectors.qdrant.adapter import QdrantConnector
 from tests.doubles import (
     KEY,
     Double,
-    closed_port,
     double,
     far,
     http_on_grpc_port,
@@ -33,6 +32,7 @@ from tests.doubles import (
     silent_port,
     tls_on_plain_port,
 )
+from tests.ports import closed_port
 
 __all__ = ["server_double"]
 

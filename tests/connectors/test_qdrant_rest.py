@@ -13,7 +13,7 @@ from connectors.filters import And, AnyOf, Between, Equals, Exists, Ids, Not
 from connectors.model import ALL, PayloadField, Row, SearchOptions, Sparse, Target, VectorField
 from connectors.qdrant.adapter import QdrantConnector
 from tests.connectors.qdrant_stores import Made, server_spec
-from tests.doubles import closed_port
+from tests.ports import closed_port
 
 pytestmark = pytest.mark.qdrant_server
 

@@ -22,7 +22,9 @@ from connectors.model import CollectionPlan, ConnectionSpec, Range, Target, Vect
 from connectors.weaviate.adapter import WeaviateConnector
 from connectors.weaviate.core import parse_version
 from tests.connectors.weaviate_kit import ask, collection, plain_rows, uid
-from tests.weaviate_server import NoWeaviate, WeaviateServer, free_ports, skip_or_fail, start_weaviate
+from tests.doubles import silent_port
+from tests.ports import free_port
+from tests.weaviate_server import NoWeaviate, WeaviateServer, skip_or_fail, start_weaviate
 
 KEYS = {"the-admin-key": "ada", "the-viewer-key": "vera", "the-stranger-key": "sam"}
 
@@ -95,16 +97,14 @@ def meta(version: str = "1.39.0") -> Answer:
 
 
 def spec_of(url: str, **changes: Any) -> ConnectionSpec:
-    return ConnectionSpec(
-        "wv", "weaviate", url=url, **{"timeout": 5.0, "grpc_port": free_ports(1)[0], **changes}
-    )
+    return ConnectionSpec("wv", "weaviate", url=url, **{"timeout": 5.0, "grpc_port": free_port(), **changes})
 
 
 # Without a server
 
 
 def test_nobody_there_is_unreachable_and_quickly_said() -> None:
-    with opened(spec_of(f"http://127.0.0.1:{free_ports(1)[0]}", timeout=30)) as wv:
+    with opened(spec_of(f"http://127.0.0.1:{free_port()}", timeout=30)) as wv:
         began = time.perf_counter()
         fault = code_of(lambda: wv.server())
         assert fault.code == "unreachable"
@@ -207,6 +207,46 @@ def test_a_grpc_port_that_speaks_http_is_the_wrong_protocol() -> None:
             fault = code_of(lambda: wv.count(Target("Things")))
             assert fault.code == "wrong-protocol"
             assert "grpc_port" in fault.hint
+
+
+def _things(method: str, path: str) -> tuple[int, dict[str, str], bytes]:
+    schema = {"class": "Things", "vectorConfig": {"clip": {"vectorIndexType": "hnsw"}}}
+    return (200, {}, json.dumps(schema).encode()) if "Things" in path else meta()(method, path)
+
+
+def test_a_grpc_port_that_takes_connections_and_says_nothing_is_a_timeout() -> None:
+    with (
+        silent_port() as port,
+        http_double(_things) as url,
+        opened(spec_of(url, grpc_port=port, timeout=6.0)) as wv,
+    ):
+        fault = code_of(lambda: wv.count(Target("Things")))
+        assert fault.code == "timeout"
+        assert str(port) in fault.message
+        assert "grpc_port" in fault.hint
+
+
+def test_a_proxy_that_speaks_of_tls_on_a_plain_channel_is_no_fault_of_our_tls() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    said = "upstream connect error or disconnect/reset before headers: TLS handshake with the upstream failed"
+
+    class Proxy(grpc.GenericRpcHandler):
+        def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+            return grpc.unary_unary_rpc_method_handler(
+                lambda _, context: context.abort(grpc.StatusCode.UNAVAILABLE, said)
+            )
+
+    proxy = grpc.server(ThreadPoolExecutor(1), handlers=[Proxy()])
+    port = proxy.add_insecure_port("127.0.0.1:0")
+    proxy.start()
+    try:
+        with http_double(_things) as url, opened(spec_of(url, grpc_port=port)) as wv:
+            fault = code_of(lambda: wv.count(Target("Things")))
+            assert fault.code == "unreachable"
+            assert said in fault.message
+    finally:
+        proxy.stop(None).wait()
 
 
 def test_a_foreign_grpc_server_is_the_wrong_protocol() -> None:
@@ -386,7 +426,7 @@ def test_keys_are_wanted_checked_and_limited(guarded: WeaviateServer) -> None:
             assert by_header.count(t).rows == 1
         with opened(guarded.spec(api_key="the-stranger-key")) as stranger:
             assert code_of(lambda: stranger.count(t)).code == "unauthorised"
-    with opened(guarded.spec(api_key="the-admin-key", grpc_port=free_ports(1)[0])) as wv:
+    with opened(guarded.spec(api_key="the-admin-key", grpc_port=free_port())) as wv:
         assert wv.server().transport == "rest"
 
 

@@ -1,6 +1,6 @@
 """Doubles of troubled servers: the embedded store's own host in this process, with faults put in.
 
-    from tests.doubles import double, http_on_grpc_port, tls_on_plain_port, silent_port, closed_port
+    from tests.doubles import double, http_on_grpc_port, tls_on_plain_port, silent_port
 
     with double(tmp_path) as server:                        # a healthy store on 127.0.0.1, key "test-key-0001"
         connector = connect(server.spec())                  # spec(api_key="wrong"), spec(timeout=0.2), ...
@@ -19,21 +19,20 @@
 A real server answers a health check without a key, and so does a double that pretends to be one
 (`version` given); the embedded host asks for the key always.
 
-`http_on_grpc_port()`, `tls_on_plain_port()`, `silent_port()` and `closed_port()` are context managers
-that give the port number; `far(port, seconds)` is a server with late answers. `server_double` is a fixture: a healthy double in a folder of its own.
+`http_on_grpc_port()`, `tls_on_plain_port()` and `silent_port()` are context managers that give the port number;
+`far(port, seconds)` is a server with late answers. `server_double` is a fixture: a healthy double in a folder of its own.
 """
 
 from __future__ import annotations
 
 from tests.doubles.faults import Faults
-from tests.doubles.ports import closed_port, far, http_on_grpc_port, silent_port, tls_on_plain_port
+from tests.doubles.ports import far, http_on_grpc_port, silent_port, tls_on_plain_port
 from tests.doubles.server import KEY, Double, double, server_double
 
 __all__ = [
     "KEY",
     "Double",
     "Faults",
-    "closed_port",
     "double",
     "far",
     "http_on_grpc_port",

@@ -16,21 +16,6 @@ from pathlib import Path
 import pytest
 
 
-def free_port() -> int:
-    """A port on which nobody listens just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextlib.contextmanager
-def closed_port() -> Iterator[int]:
-    """A port that refuses connections: it is bound, so that nobody else gets it, and does not listen."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield int(held.getsockname()[1])
-
-
 @contextlib.contextmanager
 def _listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
     with socket.socket() as listener:

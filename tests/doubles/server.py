@@ -18,7 +18,7 @@ from connectors.qdrant.host.service import SEMANTICS, TITLE, Call, Service, star
 from connectors.qdrant.host.store import Store
 from tests.doubles.faults import Faults
 from tests.doubles.older import forget, forget_answer, version_of
-from tests.doubles.ports import free_port
+from tests.ports import free_port
 
 KEY = "test-key-0001"
 _SERVER_TITLE = "qdrant - vector search engine"

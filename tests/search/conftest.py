@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ from console.search import QueryAnswer, QueryRequest, run
 from console.search.guard import Mixes
 from console.settings import Address, Settings, parse_address
 from console.workspace import Workspace
+from tests.ports import free_port
 from tests.search.toys import Toy, ToyPool
 
 TURNS = {"toy-a": (0, 8), "toy-b": (3, 8), "toy-wide": (0, 12), "toy-late": (0, 8)}
@@ -137,9 +137,7 @@ def captions(answer: QueryAnswer, n: int | None = None) -> list[str]:
 
 @pytest.fixture(scope="session")
 def closed_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
+    return free_port()
 
 
 STORES = [

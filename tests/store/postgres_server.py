@@ -6,7 +6,6 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.needs import postgres_programs
+from tests.ports import free_port
 
 
 def unprivileged() -> int | None:
@@ -72,10 +72,7 @@ def _run(program: str, *args: str) -> None:
 def start_postgres() -> Iterator[PostgresServer]:
     folder = Path(tempfile.mkdtemp(prefix="plumb-pg-"))
     try:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        server = PostgresServer(folder, port, secrets.token_hex(12))
+        server = PostgresServer(folder, free_port(), secrets.token_hex(12))
         secret = folder / "password"
         secret.write_text(server.password)
         if (user := unprivileged()) is not None:

@@ -20,6 +20,7 @@ from console.asgi import bind
 from console.ui.door import Doorman, host_name, inline_hashes
 from tests import console_server
 from tests.console_server import ROOT, Console
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="module")
@@ -184,9 +185,7 @@ def test_bound_to_every_address_it_says_read_only_and_takes_literal_addresses_on
 
 
 def test_streamlit_run_from_a_checkout_that_is_not_installed_serves_the_same(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     program = str(Path(sys.executable).parent / "streamlit")
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     process = subprocess.Popen(
