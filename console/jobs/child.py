@@ -120,8 +120,6 @@ def main(arguments: Sequence[str]) -> int:
     run = files.read(place)
     if run is None:
         return 2
-    with contextlib.suppress(OSError):
-        os.nice(NICE)
     run = run.but(state="running", pid=os.getpid(), pid_started=files.started(os.getpid()))
     told = Told(place, run)
     told.begin()
@@ -154,6 +152,9 @@ def _run(told: Told, run: Run, config: str | None, secrets_file: str | None) -> 
         hidden = held.secrets()
         egress.configured(held)
         with Workspace(held) as ws:
+            _start_hosts(ws, run)
+            with contextlib.suppress(OSError):
+                os.nice(NICE)
             reports = WORK[run.kind](ws, run, told)
             told.end(state="done", reports=reports)
         return 0
@@ -166,6 +167,19 @@ def _run(told: Told, run: Run, config: str | None, secrets_file: str | None) -> 
         _log(hidden)
         told.end(state="failed", error=_told(_unforeseen(fault, run.address), hidden))
     return 2
+
+
+def _start_hosts(ws: Workspace, run: Run) -> None:
+    """The hosts of the embedded stores that the run reads, before this process steps back: they would step back with
+    it, and serve the pages too. What is wrong with one the run itself will say.
+    """
+    from connectors.errors import PlumblineError
+
+    said = [run.address, *(text for text in run.options.values() if isinstance(text, str))]
+    for name in {text.partition("/")[0] for text in said if "/" in text}:
+        with contextlib.suppress(PlumblineError):
+            if ws.spec(name).path is not None:
+                ws.connector(name).server()
 
 
 def _checked(ws: Workspace, run: Run, told: Told) -> tuple[str, ...]:

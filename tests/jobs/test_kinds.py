@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,3 +98,15 @@ def test_an_evaluation_and_a_gate_are_stored_by_theirs(home: Path) -> None:
     assert ended(runs, gate, 240).error is None
     (stored,) = runs.result(gate) or ()
     assert Gates.open(settings).get(stored)["verdict"] in ("pass", "fail", "not_measurable")
+
+
+def test_a_host_that_a_run_starts_is_not_as_patient_as_the_run(store: Path, home: Path) -> None:
+    from connectors.qdrant import host
+
+    runs = Runs(home)
+    request = CompareRequest("here/Old", "here/New", queries=35)
+    host.stop(store)
+    assert ended(runs, runs.start("compare", request.key, request.to_json())).state == "done"
+    serving = host.status(store).endpoint
+    assert serving is not None, "the run's own host ended with it"
+    assert os.getpriority(os.PRIO_PROCESS, serving.pid) == os.getpriority(os.PRIO_PROCESS, 0)
