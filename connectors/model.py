@@ -323,10 +323,13 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
+    """`unquantized`: by the vectors as they are stored, not by their quantized copies."""
+
     exact: bool = False
     ef: int | None = None
     rescore: bool | None = None
     oversampling: float | None = None
+    unquantized: bool = False
 
 
 PLAIN: Final = SearchOptions()

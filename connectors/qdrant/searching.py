@@ -210,6 +210,8 @@ def _params(options: SearchOptions) -> Any:
         params.quantization.rescore = options.rescore
     if options.oversampling is not None:
         params.quantization.oversampling = options.oversampling
+    if options.unquantized:
+        params.quantization.ignore = True
     return params
 
 

@@ -197,9 +197,15 @@ class Searching(Exporting):
             raise unsupported(
                 "Weaviate has no exact search.", where, "Exact neighbours are computed from scanned vectors."
             )
-        if options.ef is not None or options.rescore is not None or options.oversampling is not None:
+        if (options.ef, options.rescore, options.oversampling, options.unquantized) != (
+            None,
+            None,
+            None,
+            False,
+        ):
             raise unsupported(
-                "On Weaviate ef, rescoring and oversampling belong to the index, not to a query.", where
+                "On Weaviate ef, quantization, rescoring and oversampling belong to the index, not to a query.",
+                where,
             )
 
     def search_text(

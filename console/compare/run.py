@@ -23,6 +23,7 @@ from console.compare.pool import Matched, Pool, alone, hold, match, nothing_matc
 from console.compare.queries import Questions, drawn, given, golden_of, none_left, whose
 from console.compare.request import ENCODED_ROWS, CompareRequest, P, usage
 from console.compare.sides import Encoded, Name, Side, Stored, encode_pool, open_side
+from console.health.policy import policy
 from console.health.table import F32
 from console.progress import Cancelled, Progress, Tell, quiet
 from console.search.answer import finite
@@ -122,6 +123,10 @@ class _Run:
         )
         self.unmeasured += untold
         measured = figures.neighbour_sets(lists)
+        noise = figures.index_noise(lists, found[0], found[1])
+        line = policy(self.ws.settings.policy).get("low-ann-recall", "warning")
+        low = words.low_indexes(noise, line)
+        self.warnings += [words.low_index(name, held, line) for name, held in low.items()]
         data: dict[str, Any] = {
             "id": new_id(self.at, "c"),
             "at": self.at.isoformat(timespec="seconds"),
@@ -147,7 +152,7 @@ class _Run:
             **measured,
             "noise": {
                 "chance": chance(request.k, len(pool) - int(bool((questions.own >= 0).all()))),
-                **figures.index_noise(lists, found[0], found[1]),
+                **noise,
                 "anchors": space.anchors,
             },
             "structure": space.structure,
@@ -162,7 +167,7 @@ class _Run:
             "not_measured": self.unmeasured,
             "warnings": list(dict.fromkeys(self.warnings)),
         }
-        data["summary"] = words.summary(data)
+        data["summary"] = words.summary(data, low)
         data["seconds"] = round(time.monotonic() - self.began, 3)
         return Comparison(finite(data), space.arrays)
 

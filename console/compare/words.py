@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 
-def summary(data: Mapping[str, Any]) -> str:
-    """What changed, for whom it is better, on how many rows and queries."""
+def summary(data: Mapping[str, Any], low: Mapping[str, Mapping[str, Any]] | None = None) -> str:
+    """What changed, for whom it is better, on how many rows and queries; and which index (`low_indexes`) hides it."""
     held = data["overlap_at_k"]
     if held is None:
         return "No query has a neighbour on either side: nothing can be compared."
@@ -30,6 +30,8 @@ def summary(data: Mapping[str, Any]) -> str:
             f"{share(held['mean'])} of the {k} nearest rows stay the same ({asked}; 95% interval "
             f"{share(held['low'])} to {share(held['high'])})"
         )
+    if low:
+        parts.append(_found(low))
     structure: Any = data.get("structure") or {}
     strays: Any = structure.get("outliers") or {}
     if strays.get("count"):
@@ -42,6 +44,52 @@ def summary(data: Mapping[str, Any]) -> str:
         parts.append(worst)
     said = "; ".join(parts)
     return f"{said[:1].upper()}{said[1:]}."
+
+
+def low_indexes(noise: Mapping[str, Any], line: float) -> dict[str, Mapping[str, Any]]:
+    """Sides (`left`, `right`) whose index surely finds less than `line` of its own nearest rows, with what it finds."""
+    held = {name: noise[f"{name}_index"] for name in ("left", "right")}
+    return {
+        name: found for name, found in held.items() if "not_measured" not in found and found["high"] < line
+    }
+
+
+def low_index(name: str, found: Mapping[str, Any], line: float) -> str:
+    return (
+        f"The {_AGES[name]} side's index finds {share(found['mean'])} of its own nearest rows (95% interval "
+        f"{share(found['low'])} to {share(found['high'])}; the line is {share(line)}). Who searches there gets other rows "
+        "than the figures tell, which are of exact searches. `plumbline check` of that side looks for the cause."
+    )
+
+
+def _found(low: Mapping[str, Mapping[str, Any]]) -> str:
+    if len(low) > 1:
+        return (
+            f"the indexes find {share(low['left']['mean'])} of the nearest rows on the old side and "
+            f"{share(low['right']['mean'])} on the new one"
+        )
+    ((name, found),) = low.items()
+    return f"the {_AGES[name]} side's index finds only {share(found['mean'])} of its own nearest rows"
+
+
+_AGES: Final = {"left": "old", "right": "new"}
+
+
+NOTHING_LEFT: Final = 0.001
+"""Of the spread: rounding to int8 leaves less, and a cutoff moves by less than the third decimal."""
+
+
+def left_over(structure: Mapping[str, Any]) -> float | None:
+    """The share of the spread in which the new space differs from the old one, as it is or turned, by `reading`; None
+    where there is next to nothing, where it is another space, or where the rows that do not follow make it."""
+    outliers: Any = structure.get("outliers") or {}
+    if outliers.get("count"):
+        return None
+    turned: Any = structure.get("procrustes") or {}
+    held = {"same": structure.get("plain_residual"), "rotated": turned.get("residual")}.get(
+        str(structure.get("reading"))
+    )
+    return float(held) if isinstance(held, int | float) and held > NOTHING_LEFT else None
 
 
 def outliers(held: Mapping[str, Any]) -> str:

@@ -102,6 +102,11 @@ class Asked:
         _, values = self.recalls(kept)
         return mean(values) if len(values) else None
 
+    def itself_first(self, kept: Mask) -> Mean | None:
+        """The share of the queries left that find themselves first; needs no truth."""
+        chosen = self.alive(kept) & (self.queries >= 0)
+        return mean(self.itself[chosen].astype(np.float64)) if chosen.any() else None
+
     def estimated(self, kept: Mask) -> Mean | None:
         """returned / (returned + missed x weight), each query that lies far off counted by itself.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from console.health.findings import Finding, NotMeasured
 from console.health.moving import KEY
 from console.health.probes.neighbours import Directions, Lists, Neighbours
+from console.health.probes.recall import Recall
 
 if TYPE_CHECKING:
     from console.health.evidence import Evidence
@@ -79,11 +80,15 @@ def overlap(lists: Lists, rows: int) -> float:
     return float((counts * (counts - 1)).sum()) / (k * q * (q - 1))
 
 
-def _rescored(cause: Finding, _symptom: Finding, _evidence: Evidence) -> float | None:
-    """Recall with rescoring and oversampling, which no codebook spoils."""
-    held = cause.evidence.get("with_rescoring")
-    value = cast("Mapping[str, Any]", held).get("value") if isinstance(held, Mapping) else None
-    return float(value) if isinstance(value, (int, float)) else None
+def _unquantized(_cause: Finding, symptom: Finding, evidence: Evidence) -> float | None:
+    """The same queries' recall by the vectors as they are stored, which no codebook spoils."""
+    held = evidence.get(Recall)
+    key = "" if symptom.key == "itself" else symptom.key
+    asked = None if isinstance(held, NotMeasured) else held.unquantized.get(key)
+    if asked is None:
+        return None
+    found = asked.itself_first(evidence.kept) if symptom.key == "itself" else asked.recall(evidence.kept)
+    return None if found is None else found.value
 
 
 def _same_figure(cause: Finding, symptom: Finding, _evidence: Evidence) -> float | None:
@@ -104,14 +109,14 @@ UNDOING: Final[Mapping[tuple[str, str], Undo]] = {
     ("metric-mismatch", "filter-masking"): _flood_at_one_length,
     ("metric-mismatch", "collapsed-neighbors"): _at_one_length,
     ("dominant-axis", "collapsed-neighbors"): _centred,
-    ("stale-quantization", "low-ann-recall"): _rescored,
+    ("stale-quantization", "low-ann-recall"): _unquantized,
     ("low-ann-recall", "recall-drop"): _same_figure,
     ("text-vector-disagreement", "text-vector-disagreement"): _moved,
 }
 HOW: Final = {
     "norm-drift": "every vector brought to length 1",
     "metric-mismatch": "every vector brought to length 1",
-    "stale-quantization": "searched with rescoring and oversampling",
+    "stale-quantization": "searched by the vectors as they are stored, not by their quantized copies",
     "low-ann-recall": "one figure, held to a line and to the baseline",
     "text-vector-disagreement": "one figure, held to a line and to the baseline",
     "dominant-axis": "the mean direction taken off every vector",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from console.compare.words import share
+from console.compare.words import left_over, share
 from console.ui import charts, compare_store, compare_words, words
 from console.ui.charts import Palette
 from console.ui.compare_words import NAMED, SIDES
@@ -21,13 +21,24 @@ READINGS: Final = {
     "be mixed all the same.",
     "different": "The two spaces are different: no rotation brings them together.",
 }
+NEARLY: Final = {
+    "same": "The new space is the old one but for {share} of its spread, as after a small change of the model or a "
+    "coarse rounding: a threshold has to be translated.",
+    "rotated": "The new space is the old one turned, but for {share} of its spread: a threshold has to be translated, "
+    "and vectors of the two must never be mixed.",
+}
 
 
 def draw(data: Mapping[str, Any], palette: Palette) -> None:
     st.subheader("Structure", anchor=False)
     held: Mapping[str, Any] = data.get("structure") or {}
-    reading = READINGS.get(str(held.get("reading")))
-    st.text(reading or "What the two spaces have in common could not be told.")
+    over = left_over(held)
+    reading = (READINGS if over is None else NEARLY).get(str(held.get("reading")))
+    st.text(
+        (reading and over and reading.format(share=share(over)))
+        or reading
+        or "What the two spaces have in common could not be told."
+    )
     _outliers(data, held.get("outliers"))
     with st.expander("Measures for those who look deeper"):
         rows = _rows(data, held)

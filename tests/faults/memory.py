@@ -289,7 +289,7 @@ class Memory:
         with np.errstate(all="ignore"):
             scores = self._scores(r, np.asarray(queries, np.float32), r.matrix[at])
             order_by = scores
-            if r.noise and not options.exact and options.rescore is not True:
+            if r.noise and not (options.exact or options.rescore or options.unquantized):
                 order_by = scores + np.random.default_rng(3).normal(0, r.noise, scores.shape)
         similar = self.spec.kind == "qdrant" and r.metric in ("cosine", "dot")
         out: list[list[Hit]] = []

@@ -123,7 +123,11 @@ def flat_index(base: Base, count: int, rng: np.random.Generator) -> Planted:
 
 
 @cell(
-    "codebook", "stale-quantization", few, {1: SILENT, 60: WARNING, 150: WARNING, 400: WARNING}, ("qdrant",)
+    "codebook",
+    "stale-quantization",
+    few,
+    {1: SILENT, 10: WARNING, 60: CRITICAL, 150: CRITICAL, 400: CRITICAL},
+    ("qdrant",),
 )
 def codebook(base: Base, count: int, rng: np.random.Generator) -> Planted:
     """Scores of the quantized vectors are off by so many thousandths."""

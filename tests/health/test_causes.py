@@ -699,15 +699,31 @@ class TestUndone:
         assert told(out)["collapsed-neighbors"] == ()
         assert out[1].evidence["because_of"]["not_told"] == "ValueError"
 
-    @pytest.mark.parametrize(("rescored", "folds"), [(0.99, True), (0.8, False)])
-    def test_a_codebook_that_rescoring_makes_up_for(self, rescored: float, folds: bool) -> None:
-        e = built(*world(), names=NAMES)
-        stale = self.aggregate(
-            "stale-quantization", 0.3, 0.05, evidence={"with_rescoring": {"value": rescored}}
-        )
-        low = self.aggregate("low-ann-recall", 0.7, 0.95, effect=Effect(0.7, 0.95, worse="lower"))
+    @pytest.mark.parametrize("key", ["", "filtered", "texts", "itself"])
+    @pytest.mark.parametrize(("found", "folds"), [(10, True), (9, False), (None, False)])
+    def test_a_codebook_spoils_what_is_found_without_it(
+        self, found: int | None, folds: bool, key: str
+    ) -> None:
+        """`found`: how many of each query's ten nearest rows come without quantization."""
+        again = {}
+        if found is not None:
+            queries = np.arange(200)
+            nearest = queries[:, None] + np.arange(1, 11)
+            right = np.broadcast_to(np.arange(10) < found, nearest.shape)
+            zeros, itself = np.zeros(200, np.int64), queries % 10 < found
+            asked = Asked(
+                queries, np.where(right, nearest, nearest + 500), right, nearest, np.full(200, 10), itself,
+                "client", zeros, zeros,
+            )  # fmt: skip
+            again["" if key == "itself" else key] = asked
+        nothing = NotMeasured("Recall", "not asked")
+        held = Recall(nothing, nothing, nothing, nothing, nothing, nothing, unquantized=again)
+        e = built(*world(), names=NAMES, results={Recall: held})
+        stale = self.aggregate("stale-quantization", 0.3, 0.05)
+        low = self.aggregate("low-ann-recall", 0.7, 0.95, key, effect=Effect(0.7, 0.95, worse="lower"))
         checks = [self.check(c, "aggregate", "recall") for c in ("stale-quantization", "low-ann-recall")]
-        assert bool(told(explained([low, stale], e, *checks))["low-ann-recall"]) is folds
+        (out,) = (f for f in explained([low, stale], e, *checks) if f.code == "low-ann-recall")
+        assert out.because_of == (("stale-quantization",) if folds else ())
 
     def test_one_figure_held_to_two_lines(self) -> None:
         e = built(*world(), names=NAMES)

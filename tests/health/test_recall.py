@@ -11,7 +11,7 @@ import pytest
 import scipy.stats
 
 from connectors.errors import PlumblineError
-from connectors.model import PLAIN, Capability
+from connectors.model import PLAIN, Capability, SearchOptions
 from console.health import registry
 from console.health.asking import Asked
 from console.health.checks.search import low_ann_recall, stale_quantization
@@ -337,13 +337,29 @@ def test_quantization_that_loses_rows() -> None:
     quantization = {"scalar": {"type": "Int8"}}
     held = measured(memory(CLOUD, kind="qdrant", quantization=quantization, noise=0.15))
     said = found(stale_quantization(held, RULES))
-    assert said.severity == "warning"
+    assert said.severity == "critical"
     assert said.evidence["with_rescoring"]["value"] == 1.0
+    assert said.evidence["without_quantization"]["value"] == 1.0
+    assert "anew" in said.remedy.text
     assert said.effect is not None
     assert said.effect.value == pytest.approx(1.0 - said.evidence["as_served"]["value"])
     fits = found(stale_quantization(measured(memory(CLOUD, kind="qdrant", quantization=quantization)), RULES))
     assert fits.severity is None
     assert stale_quantization(measured(memory(CLOUD)), RULES) == []
+
+    class Coarse(Memory):
+        """Rescoring wins nothing back."""
+
+        def search(self, t, field, queries, k, where=None, options=PLAIN, payload="*", *, timeout=None):  # type: ignore[no-untyped-def]
+            if not options.exact:
+                options = SearchOptions(unquantized=options.unquantized)
+            return super().search(t, field, queries, k, where, options, payload)
+
+    noisy = memory(CLOUD, kind="qdrant", quantization=quantization, noise=0.15)
+    coarse = found(stale_quantization(measured(Coarse(noisy.spec, noisy.held)), RULES))
+    assert coarse.severity == "critical"
+    assert coarse.evidence["with_rescoring"]["value"] < 0.9
+    assert "finer" in coarse.remedy.text
     reader = memory(CLOUD, kind="weaviate", quantization={"type": "pq"})
     assert "stale-quantization" in unmeasured(stale_quantization(measured(reader), RULES))
 

@@ -199,7 +199,8 @@ def test_quantization_on_the_real_engine(store: Connector) -> None:
     )
     try:
         said = found(stale_quantization(judged(store, coarse), RULES))
-        assert said.severity == "warning"
+        assert said.severity == "critical"
+        assert said.evidence["without_quantization"]["value"] > 0.95
         rescored = store.search(
             coarse, "clip", CLOUD[:50], 11, None, SearchOptions(rescore=True, oversampling=4.0), ()
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from console.compare.words import left_over
 from console.compare.words import share as share_in_words
 from console.health.wording import plain
 from console.search.wording import chance
@@ -132,9 +133,12 @@ def figures(data: Data) -> list[tuple[str, str]]:
 
 
 def but_for(structure: Mapping[str, Any]) -> str:
-    """`, but for 10% of the rows`: comparisons of earlier versions don't know them."""
+    """`, but for 10% of the rows` (comparisons of earlier versions don't know them), or `of its spread`."""
     held: Any = structure.get("outliers") or {}
-    return f", but for {share_in_words(held['share'])} of the rows" if held.get("count") else ""
+    if held.get("count"):
+        return f", but for {share_in_words(held['share'])} of the rows"
+    over = left_over(structure)
+    return "" if over is None else f", but for {share_in_words(over)} of its spread"
 
 
 def quality(data: Data) -> list[tuple[str, str, str, str]]:

@@ -26,6 +26,10 @@ REQUANTIZE: Final = Remedy(
     "rebuild",
     "Build the quantization anew from today's vectors, or search with rescoring and more oversampling until then.",
 )
+FINER: Final = Remedy(
+    "rebuild",
+    "Quantize finer (more bits, or int8), or not at all: rescoring four times as many candidates does not make up for it.",
+)
 
 
 @check(
@@ -80,7 +84,7 @@ def _judged(
     rule = rules.of("low-ann-recall")
     out: list[Outcome] = []
     said = asked.recall(evidence.kept)
-    itself = None if key == "texts" else self_retrieval(asked, evidence)
+    itself = None if key == "texts" else asked.itself_first(evidence.kept)
     few = said is None or said.n < rule["queries"]
     if said is None or few:
         n = 0 if said is None else said.n
@@ -103,12 +107,6 @@ def _judged(
     if not key and itself is not None and (finding is None or finding.severity is None):
         out.append(_finding("itself", itself, asked, evidence, rules, itself, where))
     return out
-
-
-def self_retrieval(asked: Asked, evidence: Evidence) -> Mean | None:
-    """The share of the queries left that find themselves first; needs no truth."""
-    chosen = asked.alive(evidence.kept) & (asked.queries >= 0)
-    return mean(asked.itself[chosen].astype(np.float64)) if chosen.any() else None
 
 
 def _finding(
@@ -172,12 +170,13 @@ def _finding(
 
 @check(
     "stale-quantization",
-    fault="the quantization no longer fits the vectors",
+    fault="the quantization does not fit the vectors",
     kind="aggregate",
     stage="recall",
-    severities=("info", "warning"),
+    severities=("info", "warning", "critical"),
     actions=("rebuild",),
     thresholds=(
+        Threshold("critical", 0.1, "as much as brings a perfect index to low-ann-recall's line of .9"),
         Threshold("loss", 0.05, "as much as brings a perfect index to low-ann-recall's line of .95"),
         Threshold(
             "coarse",
@@ -193,26 +192,34 @@ def stale_quantization(evidence: Evidence, rules: Policy) -> list[Outcome]:
         return []
     found = evidence.get(Recall)
     parts = (found,) if isinstance(found, NotMeasured) else (found.plain, found.rescored, found.unrescored)
+    exact = None if isinstance(found, NotMeasured) else found.unquantized.get("")
     for part in parts:
         if isinstance(part, NotMeasured):
             return [NotMeasured(code, part.why)]
         if getattr(part, "truth", "") == "sample":
             return [NotMeasured(code, "The nearest rows are not known: exact search can't be had.")]
+    if exact is None:
+        return [NotMeasured(code, "What the index finds without quantization was not measured.")]
     served, rescored, plain = (_values(p, evidence) for p in parts if isinstance(p, Asked))
-    both = np.isfinite(served) & np.isfinite(rescored) & np.isfinite(plain)
+    whole = _values(exact, evidence)
+    both = np.isfinite(served) & np.isfinite(rescored) & np.isfinite(plain) & np.isfinite(whole)
     n = int(both.sum())
     if n < rule["queries"]:
         return [NotMeasured(code, f"{n:,} queries are left; {rule['queries']:g} are needed.")]
-    lost, low, high = _paired(rescored[both] - served[both])
-    unaided, unaided_low, _ = _paired(rescored[both] - plain[both])
+    lost, low, high = _paired(whole[both] - served[both])
+    unaided, unaided_low, _ = _paired(whole[both] - plain[both])
+    _, beyond, _ = _paired(whole[both] - rescored[both])
     severity: Severity | None = None
-    if low > rule["loss"]:
+    if low > rule["critical"]:
+        severity = "critical"
+    elif low > rule["loss"]:
         severity = "warning"
     elif unaided_low > rule["coarse"]:
         severity = "info"
     summary = (
         f"Recall@10 is {served[both].mean():.3f} as the server applies quantization, {plain[both].mean():.3f} without "
-        f"rescoring and {rescored[both].mean():.3f} with rescoring and oversampling."
+        f"rescoring, {rescored[both].mean():.3f} with rescoring and oversampling, and {whole[both].mean():.3f} without "
+        "quantization."
     )
     return [
         Finding(
@@ -220,12 +227,13 @@ def stale_quantization(evidence: Evidence, rules: Policy) -> list[Outcome]:
             severity,
             summary,
             "probe",
-            REQUANTIZE,
+            FINER if beyond > rule["loss"] else REQUANTIZE,
             effect=Effect(lost, rule["loss"], low, high, "recall lost to quantization"),
             evidence={
                 "as_served": mean(served[both]).to_json(),
                 "without_rescoring": mean(plain[both]).to_json(),
                 "with_rescoring": mean(rescored[both]).to_json(),
+                "without_quantization": mean(whole[both]).to_json(),
                 "lost_without_rescoring": unaided,
                 "oversampling": OVERSAMPLING,
                 "quantization": dict(evidence.field.quantization),

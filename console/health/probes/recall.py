@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from connectors.errors import PlumblineError
@@ -36,6 +36,8 @@ class Recall:
 
     `served`: quantization as the server applies it by itself; `rescored`: with rescoring and oversampling;
     `unrescored`: without. `cohorts`: the queries of `plain` and further ones of each value of `cohort_fields`.
+    `unquantized`: the same queries by the vectors as they are stored, where these are quantized and a query can choose;
+    by the key that low-ann-recall has for the figure: "", `filtered`, `texts`.
     """
 
     plain: Asked | NotMeasured
@@ -46,6 +48,7 @@ class Recall:
     cohorts: Asked | NotMeasured
     filter: tuple[str, Any] | None = None
     cohort_fields: tuple[str, ...] = ()
+    unquantized: Mapping[str, Asked] = field(default_factory=dict[str, Asked])
 
 
 @probe(Recall, order=40, name="Recall of the index")
@@ -56,22 +59,33 @@ def recall(probing: Probing) -> Recall | NotMeasured:
     if len(e.places) < 2:
         return NotMeasured("Recall", f"{len(e.places):,} rows with a direction were read; two are needed.")
     judge = Judge(probing)
+    unquantized: dict[str, Asked] = {}
+
+    def ask(key: str, queries: Sequence[Query], **among: Any) -> Asked:
+        asked = judge.ask(queries, **among)
+        if e.field.quantization is not None and e.capabilities.quantization_control:
+            again = _attempt(lambda: judge.ask(queries, **among, options=SearchOptions(unquantized=True)))
+            if isinstance(again, Asked):
+                unquantized[key] = again
+        return asked
+
     names = cohort_fields(e.names, e.options, e.description, e.table.groups)
     base, more = _queries(e, names, probing.rng("recall"))
-    plain = judge.ask(base)
+    plain = ask("", base)
     held = _attempt(lambda: _quantized(e, judge, base))
     rescored, unrescored = (held, held) if isinstance(held, NotMeasured) else held
-    found = _attempt(lambda: _filtered(e, judge, base))
+    found = _attempt(lambda: _filtered(e, ask, base))
     filtered, where = (found, None) if isinstance(found, NotMeasured) else found
     return Recall(
         plain=plain,
         filtered=filtered,
-        texts=_attempt(lambda: _texts(probing, judge)),
+        texts=_attempt(lambda: _texts(probing, ask)),
         rescored=rescored,
         unrescored=unrescored,
         cohorts=_attempt(lambda: _cohorts(judge, plain, more, names)),
         filter=where,
         cohort_fields=names,
+        unquantized=unquantized,
     )
 
 
@@ -117,7 +131,9 @@ def _quantized(e: Evidence, judge: Judge, queries: list[Query]) -> tuple[Asked, 
     )
 
 
-def _filtered(e: Evidence, judge: Judge, queries: list[Query]) -> tuple[Asked, tuple[str, Any]] | NotMeasured:
+def _filtered(
+    e: Evidence, ask: Callable[..., Asked], queries: list[Query]
+) -> tuple[Asked, tuple[str, Any]] | NotMeasured:
     where = e.sought.question.where if e.sought is not None else None
     if e.sought is not None and where is not None:
         known = set(e.sought.rows[:FILTERED].tolist())
@@ -135,10 +151,10 @@ def _filtered(e: Evidence, judge: Judge, queries: list[Query]) -> tuple[Asked, t
                 "filtered recall",
                 f"Weaviate searches fewer than {cutoff:,} rows that pass a filter one by one: recall is 1 by itself.",
             )
-    return judge.ask(queries[:FILTERED], where=where, among=inside), (where.field, where.value)
+    return ask("filtered", queries[:FILTERED], where=where, among=inside), (where.field, where.value)
 
 
-def _texts(probing: Probing, judge: Judge) -> Asked | NotMeasured:
+def _texts(probing: Probing, ask: Callable[..., Asked]) -> Asked | NotMeasured:
     e, what = probing.evidence, "cross-modal recall"
     if probing.load_encoder is None:
         return NotMeasured(what, "No encoder was asked for (--encoder NAME).")
@@ -157,7 +173,7 @@ def _texts(probing: Probing, judge: Judge) -> Asked | NotMeasured:
         )
     rng = probing.rng("recall of texts")
     chosen = [texts[int(i)] for i in rng.permutation(len(texts))[:FILTERED]]
-    return judge.ask([Query(v, -1, None) for v in encoder.encode_texts(chosen)])
+    return ask("texts", [Query(v, -1, None) for v in encoder.encode_texts(chosen)])
 
 
 def _golden(probing: Probing) -> list[str] | None:
