@@ -24,11 +24,13 @@ SERVED = Path(__file__).parent / "connectors"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that can't run are skipped. One that talks to a server, a double of one or a browser and fails is run once
-    more, and the summary names it: all share ports, disk and two cores with others' tests. What fails twice fails.
+    """Tests that can't run are skipped. One that talks to a server or an engine, a double of one or a browser and fails
+    is run once more, and the summary names it: all share ports, disk and two cores with others' tests. What fails
+    twice fails.
     """
     for item in items:
-        if SERVED in item.path.parents or any(item.get_closest_marker(need) for need in NEEDS):
+        real = item.path.name.endswith("_real.py") or SERVED in item.path.parents
+        if real or any(item.get_closest_marker(need) for need in NEEDS):
             item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=2))
         for need in NEEDS:
             if item.get_closest_marker(need) is None:

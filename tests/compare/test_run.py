@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +19,9 @@ from connectors.filters import parse
 from connectors.model import CollectionPlan, ConnectionSpec, Row, Target, VectorField
 from connectors.registry import connect
 from console.compare import CompareRequest, compare, render, serverside
+from console.compare.render.reading import figures
 from console.compare.sides import Stored, open_side
+from console.compare.words import left_over, share
 from console.progress import Cancelled, Progress
 from console.settings import Settings
 from console.store import Comparisons
@@ -118,6 +121,42 @@ def test_the_same_vectors_agree_exactly(here: Workspace) -> None:
     assert data["matched"]["share"] == 1.0
     assert all(not q["lost"] and not q["gained"] for q in data["changed"])
     assert data["summary"].startswith("The 10 nearest rows of 100 queries are the same")
+
+
+def test_an_index_that_hides_the_figures_is_said(here: Workspace) -> None:
+    connector = here.connector("here")
+    field = VectorField("v", "dense", D, "cosine", quantization={"binary": {"always_ram": True}})
+    connector.create("Coarse", CollectionPlan((field,), options={"optimizer": {"indexing_threshold": 100}}))
+    target = Target("Coarse")
+    assert not connector.insert(target, (Row(IDS[i], {"v": BASE[i]}, payload(i)) for i in range(N))).failed
+    end = time.monotonic() + 120
+    while not ((state := connector.index_state(target)).status == "ready" and state.indexed):
+        assert time.monotonic() < end, state
+        time.sleep(0.1)
+    for left, right, name in (("here/Base", "here/Coarse", "new"), ("here/Coarse", "here/Base", "old")):
+        data = compared(here, right, left)
+        found = data["noise"]["right_index" if name == "new" else "left_index"]
+        assert found["high"] < 0.95
+        assert data["overlap_at_k"]["mean"] == 1.0
+        assert f"; the {name} side's index finds only {share(found['mean'])} of its own" in data["summary"]
+        (said,) = [w for w in data["warnings"] if "index finds" in w]
+        assert said.startswith(f"The {name} side's index finds {share(found['mean'])} ")
+    both = compared(here, "here/Coarse", "here/Coarse")
+    assert "the indexes find" in both["summary"]
+    assert not [w for w in compared(here, "here/Again")["warnings"] if "index" in w]
+
+
+def test_a_space_that_moved_a_little_is_not_called_the_same(here: Workspace) -> None:
+    noise = np.random.default_rng(5).standard_normal(BASE.shape) * 0.02
+    filled(here.connector("here"), "Noisy", (BASE + noise).astype(np.float32))
+    data = compared(here, "here/Noisy")
+    held = data["structure"]
+    assert held["reading"] == "same"
+    left = left_over(held)
+    assert left == held["plain_residual"] > 0.001
+    assert f"the old one as it is, but for {share(left)} of its spread" in dict(figures(data)).values()
+    for near in ("here/Again", "here/Half"):
+        assert left_over(compared(here, near)["structure"]) is None
 
 
 def test_a_rotated_copy_has_the_same_neighbours_and_another_space(here: Workspace) -> None:

@@ -868,6 +868,28 @@ def with_outliers(name: Any = 4) -> Made:
     return Made(data, arrays)
 
 
+@pytest.mark.parametrize(
+    ("structure", "said"),
+    [
+        ({"reading": "same", "plain_residual": 0.0004}, "The two spaces are the same"),
+        ({"reading": "same", "plain_residual": 0.05}, "the old one but for 5% of its spread"),
+        ({"reading": "rotated", "procrustes": {"residual": 0.0004}}, "every distance is kept"),
+        ({"reading": "rotated", "procrustes": {"residual": 0.02}}, "turned, but for 2% of its spread"),
+        ({"reading": "same", "plain_residual": 0.05, "outliers": {"count": 2, "looked": 40, "share": 0.05,
+          "low": 0.05, "high": 0.05, "reading": "same", "rows": []}}, "The two spaces are the same"),
+    ],
+)  # fmt: skip
+def test_a_space_that_moved_a_little_is_not_called_the_same(
+    app: App, scenes: Pretend, structure: dict[str, Any], said: str
+) -> None:
+    made = comparison(number=3)
+    data = {**made.data, "structure": {"cka": {"not_measured": "few rows"}, **structure}}
+    save(Made(data, made.arrays))
+    shown = texts(settled(app("compare", l=LEFT, r=RIGHT)))
+    assert said in shown
+    assert ("threshold in one means the same" in shown) is (said == "The two spaces are the same")
+
+
 def test_rows_that_do_not_follow_are_listed_and_coloured(
     app: App, scenes: Pretend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
