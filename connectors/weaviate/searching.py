@@ -197,12 +197,7 @@ class Searching(Exporting):
             raise unsupported(
                 "Weaviate has no exact search.", where, "Exact neighbours are computed from scanned vectors."
             )
-        if (options.ef, options.rescore, options.oversampling, options.unquantized) != (
-            None,
-            None,
-            None,
-            False,
-        ):
+        if options != PLAIN:
             raise unsupported(
                 "On Weaviate ef, quantization, rescoring and oversampling belong to the index, not to a query.",
                 where,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+NAMED: Final = {"left": "old", "right": "new"}
+
 
 def summary(data: Mapping[str, Any], low: Mapping[str, Mapping[str, Any]] | None = None) -> str:
     """What changed, for whom it is better, on how many rows and queries; and which index (`low_indexes`) hides it."""
@@ -55,8 +57,9 @@ def low_indexes(noise: Mapping[str, Any], line: float) -> dict[str, Mapping[str,
 
 
 def low_index(name: str, found: Mapping[str, Any], line: float) -> str:
+    """The warning of one of `low_indexes`."""
     return (
-        f"The {_AGES[name]} side's index finds {share(found['mean'])} of its own nearest rows (95% interval "
+        f"The {NAMED[name]} side's index finds {share(found['mean'])} of its own nearest rows (95% interval "
         f"{share(found['low'])} to {share(found['high'])}; the line is {share(line)}). Who searches there gets other rows "
         "than the figures tell, which are of exact searches. `plumbline check` of that side looks for the cause."
     )
@@ -69,10 +72,7 @@ def _found(low: Mapping[str, Mapping[str, Any]]) -> str:
             f"{share(low['right']['mean'])} on the new one"
         )
     ((name, found),) = low.items()
-    return f"the {_AGES[name]} side's index finds only {share(found['mean'])} of its own nearest rows"
-
-
-_AGES: Final = {"left": "old", "right": "new"}
+    return f"the {NAMED[name]} side's index finds only {share(found['mean'])} of its own nearest rows"
 
 
 NOTHING_LEFT: Final = 0.001

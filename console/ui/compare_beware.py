@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from connectors.errors import PlumblineError
+from console.compare.words import NAMED
 from console.health.render import reading
 from console.settings import Address, readable
 from console.ui import (
@@ -23,7 +24,7 @@ from console.ui import (
     waiting,
     words,
 )
-from console.ui.compare_words import NAMED, SIDES
+from console.ui.compare_words import SIDES
 from console.ui.note import note
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import streamlit as st
 
 from connectors.errors import PlumblineError
+from console.compare.words import NAMED
 from console.search import Upload
 from console.search.fields import RowFields
 from console.search.request import K
@@ -28,7 +29,7 @@ from console.ui import (
     words,
 )
 from console.ui.compare_columns import Asked, Column, Mark, Neighbour
-from console.ui.compare_words import NAMED, SIDES
+from console.ui.compare_words import SIDES
 
 PAGE: Final = 10
 KINDS: Final = {"row": "Row", "text": "Words", "image": "Picture", "golden": "Golden"}

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from console.compare.words import left_over, share
+from console.compare.words import NAMED, left_over, share
 from console.ui import charts, compare_store, compare_words, words
 from console.ui.charts import Palette
-from console.ui.compare_words import NAMED, SIDES
+from console.ui.compare_words import SIDES
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -33,12 +33,11 @@ def draw(data: Mapping[str, Any], palette: Palette) -> None:
     st.subheader("Structure", anchor=False)
     held: Mapping[str, Any] = data.get("structure") or {}
     over = left_over(held)
-    reading = (READINGS if over is None else NEARLY).get(str(held.get("reading")))
-    st.text(
-        (reading and over and reading.format(share=share(over)))
-        or reading
-        or "What the two spaces have in common could not be told."
-    )
+    reading = str(held.get("reading"))
+    if over is None:
+        st.text(READINGS.get(reading, "What the two spaces have in common could not be told."))
+    else:
+        st.text(NEARLY[reading].format(share=share(over)))
     _outliers(data, held.get("outliers"))
     with st.expander("Measures for those who look deeper"):
         rows = _rows(data, held)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from connectors.errors import PlumblineError
+from console.compare.words import NAMED
 from console.jobs import rows as kept
 from console.ui import (
     charts,
@@ -24,7 +25,7 @@ from console.ui import (
     words,
 )
 from console.ui.charts import Palette
-from console.ui.compare_words import NAMED, SIDES
+from console.ui.compare_words import SIDES
 from console.ui.note import note
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import streamlit as st
 
+from console.compare.words import NAMED
 from console.ui import (
     compare_beware,
     compare_changed,
@@ -24,7 +25,7 @@ from console.ui import (
     words,
 )
 from console.ui.charts import Palette
-from console.ui.compare_words import NAMED, SIDES
+from console.ui.compare_words import SIDES
 from console.ui.note import note
 
 ROUNDING: Final = ("int8", "bf16", "fp16")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
+from console.compare.words import NAMED
 from console.ui import charts, compare_run, compare_state, compare_words, health_words, words
 from console.ui.charts import Palette
-from console.ui.compare_words import NAMED, SIDES
+from console.ui.compare_words import SIDES
 from console.ui.note import note
 
 if TYPE_CHECKING:

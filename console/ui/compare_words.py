@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from console.compare.request import CompareRequest
 
 SIDES: Final = ("left", "right")
-NAMED: Final = {"left": "old", "right": "new"}
 NOT: Final = "not measured"
 _OURS: Final = re.compile(r"[A-Za-z0-9 ,.;:'()/%+@-]{0,80}", re.ASCII)
 BETTER: Final = ("Better", ":material/trending_up:", "green")

@@ -94,6 +94,16 @@ def at_rest(drawn: Locator) -> FloatRect:
     raise AssertionError("it never came to rest")
 
 
+def flawless(page: Page, console: Console, patience: float) -> Iterator[Visit]:
+    """A visit that asks for nothing elsewhere and of which nothing complains. `patience` in ms."""
+    seen = Visit(page, console)
+    page.set_default_timeout(patience)
+    yield seen
+    assert seen.left == []
+    assert seen.broken == []
+    assert seen.blocked == []
+
+
 @pytest.fixture
 def visit(page: Page, stage: Console) -> Iterator[Visit]:
     seen = Visit(page, stage)

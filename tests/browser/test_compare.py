@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from connectors.model import CollectionPlan, PayloadField, Row, Target, VectorField
 from connectors.spec import ConnectionSpec
 from tests import console_server
-from tests.browser.conftest import Visit, at_rest
+from tests.browser.conftest import Visit, at_rest, flawless
 from tests.browser.test_accessible import violations
 from tests.browser.test_health import picture
 from tests.console_server import Console
@@ -82,12 +82,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
 
 @pytest.fixture
 def real(page: Page, here: Console) -> Iterator[Visit]:
-    seen = Visit(page, here)
-    page.set_default_timeout(SLOW)
-    yield seen
-    assert seen.left == []
-    assert seen.broken == []
-    assert seen.blocked == []
+    yield from flawless(page, here, SLOW)
 
 
 def compared(page: Page) -> None:

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests import console_server
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visit, flawless
 from tests.console_server import ROOT, Console
 
 CARDS = "li.card"
@@ -41,12 +41,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
 
 @pytest.fixture
 def visit(page: Page, demo: Console) -> Iterator[Visit]:
-    seen = Visit(page, demo)
-    page.set_default_timeout(SLOW)
-    yield seen
-    assert seen.left == []
-    assert seen.broken == []
-    assert seen.blocked == []
+    yield from flawless(page, demo, SLOW)
 
 
 def pictures(page: Page) -> list[str]:

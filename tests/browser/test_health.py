@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from connectors.model import CollectionPlan, PayloadField, Row, Target, VectorField
 from connectors.spec import ConnectionSpec
 from tests import console_server
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visit, flawless
 from tests.browser.test_accessible import violations
 from tests.console_server import Console
 
@@ -95,12 +95,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
 
 @pytest.fixture
 def visit(page: Page, here: Console) -> Iterator[Visit]:
-    seen = Visit(page, here)
-    page.set_default_timeout(SLOW)
-    yield seen
-    assert seen.left == []
-    assert seen.broken == []
-    assert seen.blocked == []
+    yield from flawless(page, here, SLOW)
 
 
 def begin(page: Page) -> float:

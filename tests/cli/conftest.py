@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -15,8 +16,10 @@ from typing import Any
 import pytest
 
 from console.cli import main
+from console.demo import seed
 
 HOUSE = Path(__file__).parents[2]
+SCENES = 400
 
 
 @dataclass(frozen=True)
@@ -120,3 +123,19 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     held = Shell(tmp_path)
     yield held
     assert not held.egress.exists(), held.egress.read_text()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A PLUMBLINE_HOME with a small demo and its two real encoders."""
+    pytest.importorskip("open_clip", reason="the clip extra is not installed")
+    home = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seed, "make_demo", functools.partial(seed.make_demo, scenes=SCENES))
+        patch.setenv("PLUMBLINE_HOME", str(home))
+        patch.chdir(home)
+        assert main(["demo", "--no-serve", "--quiet"]) == 0
+    yield home
+    from connectors.qdrant import host
+
+    host.stop(home / "demo" / "store")

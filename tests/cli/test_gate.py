@@ -6,7 +6,6 @@ import contextlib
 import functools
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -21,23 +20,7 @@ from console.settings.gate import CONDITIONS
 from console.store import Comparisons, Evaluations, Gates, Store
 from tests.cli.conftest import Inside, Ran
 
-SCENES = 400
 QUICK = "[gate.latency]\nqueries = 100\n"
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    pytest.importorskip("open_clip", reason="the clip extra is not installed")
-    home = tmp_path_factory.mktemp("demo")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seed, "make_demo", functools.partial(seed.make_demo, scenes=SCENES))
-        patch.setenv("PLUMBLINE_HOME", str(home))
-        patch.chdir(home)
-        assert main(["demo", "--no-serve", "--quiet"]) == 0
-    yield home
-    from connectors.qdrant import host
-
-    host.stop(home / "demo" / "store")
 
 
 class Console:

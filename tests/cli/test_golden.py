@@ -11,30 +11,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from console.cli import main
 from console.demo import seed
 from console.search import golden
 from console.settings import Settings
 from console.store import Evaluations
 from tests.cli.conftest import Inside, Ran
 
-SCENES = 400
 METRICS = ("ndcg@10", "precision@10", "recall@10", "mrr", "map", "hit@10", "bpref", "judged@10")
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    pytest.importorskip("open_clip", reason="the clip extra is not installed")
-    home = tmp_path_factory.mktemp("demo")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seed, "make_demo", functools.partial(seed.make_demo, scenes=SCENES))
-        patch.setenv("PLUMBLINE_HOME", str(home))
-        patch.chdir(home)
-        assert main(["demo", "--no-serve", "--quiet"]) == 0
-    yield home
-    from connectors.qdrant import host
-
-    host.stop(home / "demo" / "store")
 
 
 class Console:
